@@ -1,0 +1,1 @@
+"""From float32 frames to bytes that a player understands."""

@@ -1,0 +1,1 @@
+"""The synthesisers. Imported in a worker process only, never by the front."""

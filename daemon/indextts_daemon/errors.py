@@ -1,0 +1,77 @@
+"""What can go wrong, named after what the reader can do about it. Knows no HTTP.
+
+`code` is stable and machine-readable; the message is one sentence for a person and never
+holds the text that was to be spoken, a path or a secret.
+"""
+
+from typing import ClassVar
+
+
+class SpeechError(Exception):
+    """Base of every error that may reach a client."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = code or self.code
+        self.param = param
+
+
+class InvalidRequestError(SpeechError):
+    """The client must change its request."""
+
+    code = "invalid_param"
+
+
+class NothingToSayError(InvalidRequestError):
+    """Cleaning left no word: only emoji, punctuation or markup."""
+
+    code = "nothing_to_say"
+
+
+class UnsupportedLanguageError(InvalidRequestError):
+    """No voice that may be used speaks the language."""
+
+    code = "unsupported_language"
+
+
+class VoiceNotFoundError(SpeechError):
+    """No such voice."""
+
+    code = "voice_not_found"
+
+
+class ModelNotFoundError(SpeechError):
+    """No such model."""
+
+    code = "model_not_found"
+
+
+class QueueFullError(SpeechError):
+    """Too many are waiting; come back in `retry_after_s`."""
+
+    code = "queue_full"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class EngineUnavailableError(SpeechError):
+    """The model cannot speak right now: loading, restarting or draining."""
+
+    code = "loading"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float = 1.0
+    ) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class SynthesisError(SpeechError):
+    """The engine failed on this job; another may succeed."""
+
+    code = "synthesis_failed"

@@ -1,0 +1,106 @@
+"""The hinge: what a voice, a model and a request are, and what every engine must do.
+
+Standard library and numpy types only; both processes and every room above may import it.
+Audio is float32 mono in [-1, 1] at the engine's own rate until `audio/` quantises it once.
+"""
+
+from dataclasses import dataclass, field
+from typing import NewType, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+JobId = NewType("JobId", int)
+Samples = NDArray[np.float32]  # (num_frames,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A voice that a model can speak with. Ids match `^[a-z0-9][a-z0-9_-]{0,63}$`."""
+
+    id: str
+    name: str
+    languages: tuple[str, ...]  # BCP 47, the one it speaks best first
+    models: tuple[str, ...]
+    revision: str  # changes when the voice would sound different
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a loaded model can do; the worker's READY frame carries it to the front."""
+
+    id: str
+    engine: str
+    name: str
+    revision: str  # hash over the weights
+    voices: tuple[Voice, ...]  # per language, the first that speaks it is its default
+    parameters: frozenset[str]  # of `speed`, `seed`: what the engine can act on
+    max_jobs: int  # jobs worth having live at once; the queue holds the rest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence to speak: as it was written, and as it is to be read aloud."""
+
+    raw: str
+    normalized: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRequest:
+    """How a job is to be spoken; its text arrives by `Engine.append`."""
+
+    language: str  # a language of the voice, never "auto"
+    speed: float = 1.0  # 0.5 slow to 2.0 fast
+    seed: int = 0  # same request, voice and seed: same samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AudioChunk:
+    """A stretch of speech at the engine's rate."""
+
+    samples: Samples
+    sample_rate: int  # Hz
+    stages: dict[str, float] = field(default_factory=dict)  # seconds spent, by stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The job is spoken to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The job cannot go on; `code` is stable, `message` is for people and never holds its text."""
+
+    code: str
+    message: str
+
+
+StepResult = list[tuple[JobId, AudioChunk | Finished | Failed]]
+
+
+class Engine(Protocol):
+    """A synthesiser driven by one loop: live jobs advance together, a bounded step at a time."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What this engine can do, fixed once it is constructed."""
+
+    def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
+        """Open a job. Its sentences follow."""
+
+    def append(self, job: JobId, sentence: Sentence) -> None:
+        """Give an open job its next sentence."""
+
+    def end(self, job: JobId) -> None:
+        """Say that no further sentence follows; the job finishes once all are spoken."""
+
+    def cancel(self, job: JobId) -> None:
+        """Forget a job at once; no later step mentions it. Unknown jobs are ignored."""
+
+    def step(self) -> StepResult:
+        """Do one bounded piece of work for the live jobs; empty when none can advance."""
+
+    def close(self) -> None:
+        """Give back what the engine holds."""

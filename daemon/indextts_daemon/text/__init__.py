@@ -1,0 +1,1 @@
+"""Text on its way to a voice: cleaning, language, sentences. Serves every engine."""
