@@ -1,0 +1,18 @@
+"""Which engines there are, by the word that settings use; imports only the one asked for."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.speech import Engine
+
+_ROOMS = {"embedded": "embedded", "fake": "fake"}
+
+
+def create(engine: str, options: Mapping[str, object]) -> Engine:
+    """Load an engine; `EngineUnavailableError` says why it cannot be."""
+    if engine not in _ROOMS:
+        raise EngineUnavailableError(f"There is no engine {engine!r}.", code="unknown_engine")
+    room = import_module(f"indextts_daemon.engines.{_ROOMS[engine]}")
+    loaded: Engine = room.create(options)
+    return loaded
