@@ -1,1 +1,13 @@
 """Text on its way to a voice: cleaning, language, sentences. Serves every engine."""
+
+from indextts_daemon.speech import Sentence
+from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.text.sentences import split
+
+TEXT_RULES_VERSION = "1"  # part of the revision: raise it when any text is read differently
+
+
+def prepare(text: str, language: str) -> list[Sentence]:
+    """Clean and split a text; empty when there is nothing to say."""
+    sentences = filter(has_words, split(clean(text), language))
+    return [Sentence(raw=sentence, normalized=sentence) for sentence in sentences]
