@@ -112,6 +112,17 @@ END
   export APT_CONFIG=$1/apt.conf
 }
 
+# test_environment: .venv, with what checks the daemon and drives the end-to-end tests.
+test_environment() {
+  daemon_environment test --group "$root/pyproject.toml:lint" --group "$root/pyproject.toml:test"
+}
+
+# home_assistant_environment: .venv-ha, for the integration's tests; two of its packages are built here.
+home_assistant_environment() {
+  system_packages c++=g++ ffmpeg=ffmpeg
+  locked_environment .venv-ha constraints-ha.txt
+}
+
 # locked_environment FOLDER LOCK: FOLDER holds Python 3.14 and exactly what LOCK lists.
 locked_environment() {
   ready "$root/$1" lock "$root/$2" || alone install_lock "$@"
@@ -140,5 +151,6 @@ system_packages() {
     fail "Some tools are missing: please install them (apt install ${missing[*]}) and run this again."
   say "Installing ${missing[*]}"
   local install=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qqy install --no-install-recommends "${missing[@]}")
-  "${install[@]}" >/dev/null 2>&1 || { "${sudo[@]}" apt-get -qq update && "${install[@]}" >/dev/null; }
+  "${install[@]}" &>/dev/null || { "${sudo[@]}" apt-get -qq update && "${install[@]}" >/dev/null; } ||
+    fail "They could not be installed: please install ${missing[*]} and run this again."
 }
