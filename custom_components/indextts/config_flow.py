@@ -1,0 +1,200 @@
+"""Meets a daemon, makes sure that it is one, and earns a token from it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+import re
+from typing import Any, Final, override
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlow, ConfigFlowResult
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import probatio
+from yarl import URL
+
+from .client import IndexTTSClient, IndexTTSConnectionError, IndexTTSError, Info
+from .const import DEFAULT_PORT, DOMAIN
+from .errors import error_key
+
+CONF_CREDENTIAL: Final = "credential"
+
+_PAIRING_CODE: Final = re.compile("[0-9]{6}")
+_CREDENTIAL_ERRORS: Final = {"invalid_token", "pairing_closed", "pairing_code_invalid"}
+
+_USER_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_HOST): TextSelector(TextSelectorConfig(autocomplete="off")),
+        probatio.Required(CONF_PORT, default=DEFAULT_PORT): cv.port,
+    }
+)
+_CREDENTIAL_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_CREDENTIAL): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="one-time-code")
+        ),
+    }
+)
+
+type Place = tuple[str, int]  # host and port
+
+
+class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
+    """One flow for a daemon that was found, typed in, or has forgotten us."""
+
+    VERSION = 1
+
+    _place: Place
+    _name: str
+
+    @override
+    async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
+        """Meet a daemon that announced itself, wherever it lives by now."""
+        instance_id, port = discovery_info.properties.get("id"), discovery_info.port
+        if not instance_id or port is None:
+            return self.async_abort(
+                reason="not_indextts", description_placeholders={"address": discovery_info.host}
+            )
+        known = await self.async_set_unique_id(instance_id)
+        places = [(address, port) for address in discovery_info.addresses]
+        if known and CONF_HOST in known.data:
+            places.insert(0, (known.data[CONF_HOST], known.data[CONF_PORT]))
+        try:
+            info = await self._async_meet(places, instance_id)
+        except IndexTTSError as err:
+            return self.async_abort(reason=error_key(err), description_placeholders=err.details)
+        self._abort_if_unique_id_configured(updates=self._address)
+        self.context["title_placeholders"] = {"name": self._name}
+        self.context["configuration_url"] = str(self._client().url)
+        if info.auth:
+            return await self.async_step_pair()
+        return await self.async_step_zeroconf_confirm()
+
+    async def async_step_zeroconf_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether to add a found daemon that wants no token."""
+        if user_input is not None:
+            return self._async_create(None)
+        return self.async_show_form(
+            step_id="zeroconf_confirm", description_placeholders={"name": self._name}
+        )
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Meet a daemon at an address that was typed in."""
+        errors: dict[str, str] = {}
+        details: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                place = _read_place(user_input[CONF_HOST], user_input[CONF_PORT])
+                info = await self._async_meet([place])
+            except ValueError:
+                errors[CONF_HOST] = "invalid_host"
+            except IndexTTSError as err:
+                errors[CONF_HOST] = error_key(err)
+                details = err.details
+            else:
+                await self.async_set_unique_id(info.instance_id, raise_on_progress=False)
+                self._abort_if_unique_id_configured(updates=self._address)
+                if info.auth:
+                    return await self.async_step_pair()
+                return self._async_create(None)
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(_USER_SCHEMA, user_input),
+            errors=errors,
+            description_placeholders=details,
+        )
+
+    async def async_step_pair(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Earn a token from a daemon that was just met."""
+        return await self._async_ask_credential("pair", user_input)
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Start over with a daemon that no longer knows our token."""
+        self._place = entry_data[CONF_HOST], entry_data[CONF_PORT]
+        self._name = self._get_reauth_entry().title
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Earn a new token."""
+        return await self._async_ask_credential("reauth_confirm", user_input)
+
+    async def _async_ask_credential(
+        self, step_id: str, user_input: dict[str, Any] | None
+    ) -> ConfigFlowResult:
+        errors: dict[str, str] = {}
+        details: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                token = await self._async_earn_token(user_input[CONF_CREDENTIAL])
+            except IndexTTSError as err:
+                key = error_key(err)
+                errors[CONF_CREDENTIAL if key in _CREDENTIAL_ERRORS else "base"] = key
+                details = err.details
+            else:
+                if self.source == SOURCE_REAUTH:
+                    return self.async_update_reload_and_abort(
+                        self._get_reauth_entry(), data_updates={CONF_TOKEN: token}
+                    )
+                return self._async_create(token)
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=_CREDENTIAL_SCHEMA,
+            errors=errors,
+            description_placeholders={**details, "name": self._name},
+        )
+
+    async def _async_meet(self, places: Sequence[Place], instance_id: str | None = None) -> Info:
+        """Settle on the first place where the daemon answers, or raise the most telling error."""
+        failures: list[IndexTTSError] = []
+        for place in places:
+            self._place = place
+            try:
+                info = await self._client().info(expect=instance_id)
+            except IndexTTSError as err:
+                failures.append(err)
+            else:
+                self._name = info.name
+                return info
+        raise min(failures, key=lambda err: isinstance(err, IndexTTSConnectionError))
+
+    async def _async_earn_token(self, credential: str) -> str:
+        """Exchange a pairing code for a token, or try the token that was given instead."""
+        await self._client().info(expect=self.unique_id)
+        word = "".join(credential.split())
+        if _PAIRING_CODE.fullmatch(word):
+            return (await self._client().pair(word, "Home Assistant")).token
+        await self._client(word).voices()
+        return word
+
+    def _async_create(self, token: str | None) -> ConfigFlowResult:
+        return self.async_create_entry(title=self._name, data={**self._address, CONF_TOKEN: token})
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        host, port = self._place
+        return {CONF_HOST: host, CONF_PORT: port}
+
+    def _client(self, token: str | None = None) -> IndexTTSClient:
+        return IndexTTSClient(async_get_clientsession(self.hass), *self._place, token)
+
+
+def _read_place(text: str, port: int) -> Place:
+    """Read a host, a host with a port or a pasted URL; anything else is a ValueError."""
+    text = text.strip()
+    with suppress(ValueError):
+        return str(ip_address(text)), port
+    url = URL(text if "://" in text else f"//{text}")
+    if not url.host:
+        raise ValueError(text)
+    return url.host, url.explicit_port or port

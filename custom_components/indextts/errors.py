@@ -1,0 +1,41 @@
+"""Gives the client's errors the sentences that stand in `translations/`."""
+
+from typing import Final
+
+from homeassistant.exceptions import HomeAssistantError
+
+from .client import IndexTTSError
+from .const import DOMAIN
+
+_WITH_SENTENCE: Final = frozenset(
+    {
+        "cannot_connect",
+        "draining",
+        "incompatible",
+        "invalid_token",
+        "loading",
+        "not_indextts",
+        "nothing_to_say",
+        "other_instance",
+        "pairing_closed",
+        "pairing_code_invalid",
+        "queue_full",
+        "synthesis_failed",
+        "unsupported_language",
+        "voice_not_found",
+    }
+)
+
+
+def error_key(err: IndexTTSError) -> str:
+    """Return the translation key for `err`; a code without a sentence is a plain refusal."""
+    return err.code if err.code in _WITH_SENTENCE else "refused"
+
+
+def translated[E: HomeAssistantError](kind: type[E], err: IndexTTSError, **names: str) -> E:
+    """Return `err` as an exception of Home Assistant's; `names` is what its sentence may name."""
+    return kind(
+        translation_domain=DOMAIN,
+        translation_key=error_key(err),
+        translation_placeholders={**err.details, **names},
+    )

@@ -1,0 +1,102 @@
+"""A Home Assistant that knows the integration, and a client that only pretends to have a daemon."""
+
+from collections.abc import AsyncGenerator, Generator
+from unittest.mock import MagicMock, patch
+
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+from yarl import URL
+
+import custom_components.indextts  # noqa: F401 - or Home Assistant's loader looks elsewhere
+from custom_components.indextts.const import DOMAIN
+from tests.component.sample import (
+    HOST,
+    INFO,
+    INSTANCE_ID,
+    LANGUAGES,
+    PAIRING,
+    PORT,
+    READY,
+    TOKEN,
+    VOICES,
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Overlook what Home Assistant does to itself; a warning about our code stays an error."""
+    item.add_marker(
+        pytest.mark.filterwarnings(r"ignore:It is recommended to use web.AppKey::homeassistant\.")
+    )
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant load what lies in custom_components."""
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Keep the cache of spoken audio out of the installed packages."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Write snapshots as Home Assistant does, without what differs from run to run."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+def client_class() -> Generator[MagicMock]:
+    """Replace the client by healthy answers, and two chunks of speech for every text."""
+    with (
+        patch("custom_components.indextts.IndexTTSClient", autospec=True) as client_class,
+        patch("custom_components.indextts.config_flow.IndexTTSClient", new=client_class),
+    ):
+        client = client_class.return_value
+        client.url = URL.build(scheme="http", host=HOST, port=PORT)
+        client.info.return_value = INFO
+        client.readiness.return_value = READY
+        client.languages.return_value = LANGUAGES
+        client.voices.return_value = VOICES
+        client.pair.return_value = PAIRING
+        client.stream_speech.side_effect = lambda text, **_: _spoken(b"ID3-", text.encode())
+        yield client_class
+
+
+@pytest.fixture
+def client(client_class: MagicMock) -> MagicMock:
+    """Return the one client that its class makes."""
+    made: MagicMock = client_class.return_value
+    return made
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant) -> MockConfigEntry:
+    """Add a daemon that was set up, not loaded yet."""
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        title="nas",
+        unique_id=INSTANCE_ID,
+        entry_id="01J00000000000000000000000",
+        data={CONF_HOST: HOST, CONF_PORT: PORT, CONF_TOKEN: TOKEN},
+    )
+    entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+async def loaded(hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock) -> MockConfigEntry:
+    """Load a daemon that was set up and answers."""
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+async def _spoken(*chunks: bytes) -> AsyncGenerator[bytes]:
+    for chunk in chunks:
+        yield chunk

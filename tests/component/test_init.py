@@ -1,0 +1,173 @@
+"""An entry is set up, waits, asks for help and goes away; entity and device keep their shape."""
+
+from unittest.mock import MagicMock
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    snapshot_platform,
+)
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.indextts.client import (
+    IndexTTSAuthError,
+    IndexTTSConnectionError,
+    IndexTTSError,
+    IndexTTSIncompatibleError,
+    IndexTTSNotADaemonError,
+    IndexTTSOtherInstanceError,
+    IndexTTSRequestError,
+)
+from tests.component.sample import INSTANCE_ID, LOADING, READY, VOICES
+
+ENTITY_ID = "tts.nas_indextts"
+NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
+AUTH = IndexTTSAuthError("no")
+
+
+async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    freezer.tick(seconds)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def state(hass: HomeAssistant) -> str:
+    found = hass.states.get(ENTITY_ID)
+    assert found is not None
+    return found.state
+
+
+async def test_the_entity_and_its_device_keep_their_shape(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    entity_registry: er.EntityRegistry,
+    device_registry: dr.DeviceRegistry,
+    snapshot: SnapshotAssertion,
+) -> None:
+    await snapshot_platform(hass, entity_registry, snapshot, loaded.entry_id)
+    (device,) = dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
+    assert device == snapshot(name="device")
+
+
+async def test_an_entry_that_goes_away_takes_its_entity_along(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
+    assert loaded.state is ConfigEntryState.LOADED
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    assert loaded.state is ConfigEntryState.NOT_LOADED
+    assert state(hass) == STATE_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NO_ANSWER, "The IndexTTS daemon at http://192.168.1.20:8818 does not answer"),
+        (
+            IndexTTSNotADaemonError("no", address="http://192.168.1.20:8818"),
+            "What answers at http://192.168.1.20:8818 is not an IndexTTS daemon",
+        ),
+        (
+            IndexTTSOtherInstanceError("no", address="http://192.168.1.20:8818", name="attic"),
+            "Another IndexTTS daemon, attic, answers at http://192.168.1.20:8818 now",
+        ),
+        (
+            IndexTTSIncompatibleError("no", api="2", supported="1"),
+            (
+                "The IndexTTS daemon speaks version 2 of its API, this integration speaks"
+                " version 1. Update the older of the two"
+            ),
+        ),
+        (IndexTTSRequestError("internal", "It broke."), "The IndexTTS daemon refused: It broke."),
+    ],
+)
+async def test_setup_waits_for_the_daemon_and_says_why(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    client: MagicMock,
+    error: IndexTTSError,
+    reason: str,
+) -> None:
+    client.info.side_effect = error
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason == reason
+
+
+async def test_setup_with_a_forgotten_token_asks_for_a_new_one(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
+) -> None:
+    client.languages.side_effect = AUTH
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert (flow["context"]["source"], flow["step_id"]) == (SOURCE_REAUTH, "reauth_confirm")
+
+
+async def test_a_token_forgotten_later_asks_for_a_new_one(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.voices.side_effect = AUTH
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNAVAILABLE
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == SOURCE_REAUTH
+
+
+async def test_the_token_goes_to_no_other_daemon(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
+) -> None:
+    client.info.side_effect = IndexTTSOtherInstanceError("no", address="x", name="attic")
+    await hass.config_entries.async_setup(entry.entry_id)
+    client.info.assert_awaited_once_with(expect=INSTANCE_ID)
+    client.languages.assert_not_awaited()
+    client.voices.assert_not_awaited()
+
+
+async def test_an_absent_daemon_is_unavailable_and_its_voices_are_remembered(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    assert state(hass) == STATE_UNKNOWN  # it has not spoken yet
+    client.info.side_effect = NO_ANSWER
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNAVAILABLE
+    assert loaded.runtime_data.data.voices == VOICES
+
+    client.info.side_effect = None
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNKNOWN
+
+
+async def test_a_loading_daemon_is_asked_again_soon(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = LOADING
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert state(hass) == STATE_UNAVAILABLE
+
+    client.readiness.return_value = READY
+    await later(hass, freezer, 6)
+    assert state(hass) == STATE_UNKNOWN
+
+    client.readiness.return_value = LOADING
+    await later(hass, freezer, 6)
+    assert state(hass) == STATE_UNKNOWN
+    await later(hass, freezer, 25)
+    assert state(hass) == STATE_UNAVAILABLE
+
+
+async def test_the_daemon_may_say_when_to_ask_again(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.voices.side_effect = IndexTTSRequestError("loading", "Not yet.", 3)
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNAVAILABLE
+    client.voices.side_effect = None
+    await later(hass, freezer, 4)
+    assert state(hass) == STATE_UNKNOWN
