@@ -75,3 +75,21 @@ class SynthesisError(SpeechError):
     """The engine failed on this job; another may succeed."""
 
     code = "synthesis_failed"
+
+
+class SettingsError(SpeechError):
+    """The daemon cannot start like this; the message says what to change."""
+
+    code = "settings_invalid"
+
+
+class PairingCodeInvalidError(SpeechError):
+    """A wrong pairing code."""
+
+    code = "pairing_code_invalid"
+
+
+class PairingClosedError(SpeechError):
+    """No pairing code is open."""
+
+    code = "pairing_closed"

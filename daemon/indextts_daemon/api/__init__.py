@@ -1,1 +1,1 @@
-"""The HTTP door: routes, access, validation, errors. The only room of the front that knows aiohttp."""
+"""The HTTP door: routes, access, validation, errors. Only here does the front know aiohttp."""

@@ -1,0 +1,113 @@
+"""What can be said: voices, languages, models, and the bounds of every parameter."""
+
+import hashlib
+import json
+
+from aiohttp import web
+
+from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
+from indextts_daemon.errors import VoiceNotFoundError
+from indextts_daemon.speech import Voice
+from indextts_daemon.text.language import language_name, match
+
+from .keys import SERVICES
+from .schema import MAX_INPUT_CHARACTERS, SEED, SILENCE_MS, SPEED
+from .validators import Number
+
+
+async def voices(request: web.Request) -> web.Response:
+    """List every voice of the loaded models; the ETag changes when the list does."""
+    body = json.dumps(
+        {"voices": [_shape(voice) for voice in request.app[SERVICES].pool.voices().values()]}
+    )
+    etag = hashlib.sha256(body.encode()).hexdigest()[:16]
+    known = request.if_none_match or ()
+    response = (
+        web.Response(status=304)
+        if any(tag.value in {etag, "*"} for tag in known)
+        else web.Response(text=body, content_type="application/json")
+    )
+    response.etag = etag
+    return response
+
+
+async def voice(request: web.Request) -> web.Response:
+    """Show one voice. Raises VoiceNotFoundError."""
+    found = request.app[SERVICES].pool.voices().get(request.match_info["id"])
+    if found is None:
+        raise VoiceNotFoundError("There is no such voice. GET /v1/voices lists them.", param="id")
+    return web.json_response(_shape(found))
+
+
+async def languages(request: web.Request) -> web.Response:
+    """List the languages and who speaks them, best voice first."""
+    services = request.app[SERVICES]
+    speakers: dict[str, list[str]] = {}
+    for known in services.pool.voices().values():
+        for language in known.languages:
+            speakers.setdefault(language, []).append(known.id)
+    household = services.about.language
+    return web.json_response(
+        {
+            "default": match(household, speakers) or next(iter(speakers), household),
+            "languages": [
+                {"code": code, "name": language_name(code), "voices": ids}
+                for code, ids in speakers.items()
+            ],
+        }
+    )
+
+
+async def models(request: web.Request) -> web.Response:
+    """List every known model and what its process is doing."""
+    pool = request.app[SERVICES].pool
+    return web.json_response(
+        {
+            "object": "list",
+            "data": [
+                {
+                    "id": model.id,
+                    "object": "model",
+                    "owned_by": "indextts-daemon",
+                    "engine": model.spec.engine,
+                    "state": str(model.state),
+                    "default": model is pool.default,
+                    "reason": model.reason,
+                }
+                for model in pool
+            ],
+        }
+    )
+
+
+async def capabilities(request: web.Request) -> web.Response:
+    """Say what may be asked of /v1/audio/speech, so that clients need not know it."""
+    info = request.app[SERVICES].pool.default.info
+    parameters = {"lead_in_ms": _bounds(SILENCE_MS, 0), "tail_ms": _bounds(SILENCE_MS, 0)}
+    engine = {"speed": _bounds(SPEED, 1.0), "seed": _bounds(SEED)}
+    acted_on = info.parameters if info is not None else frozenset()
+    parameters |= {name: bounds for name, bounds in engine.items() if name in acted_on}
+    return web.json_response(
+        {
+            "formats": FORMATS,
+            "sample_rates": SAMPLE_RATES,
+            "default_sample_rate": DEFAULT_SAMPLE_RATE,
+            "max_input_characters": MAX_INPUT_CHARACTERS,
+            "parameters": parameters,
+        }
+    )
+
+
+def _bounds(number: Number, default: float | None = None) -> dict[str, float]:
+    bounds = {"min": number.low, "max": number.high}
+    return bounds if default is None else bounds | {"default": default}
+
+
+def _shape(voice: Voice) -> dict[str, object]:
+    return {
+        "id": voice.id,
+        "name": voice.name,
+        "languages": voice.languages,
+        "models": voice.models,
+        "revision": voice.revision,
+    }

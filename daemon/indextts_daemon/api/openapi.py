@@ -1,0 +1,107 @@
+"""The published contract, OpenAPI 3.1, made from the schemas and routes that the server runs."""
+
+from functools import cache
+from http import HTTPStatus
+import re
+from typing import Any
+
+from aiohttp import web
+import voluptuous as vol
+import yaml
+
+from indextts_daemon import __version__
+
+from . import answers, schema
+from .route import ROUTE_TABLE, Route
+from .validators import IDENTIFIER, json_schema
+
+# What one field says about another, which a table of fields cannot: Opus has one rate only.
+_OPUS_RATE = {
+    "if": {"properties": {"response_format": {"const": "opus"}}, "required": ["response_format"]},
+    "then": {"properties": {"sample_rate": {"const": 48000}}},
+}
+
+
+async def contract(request: web.Request) -> web.Response:
+    """Answer with this document."""
+    return web.Response(
+        text=published(request.app[ROUTE_TABLE]), content_type="application/yaml", charset="utf-8"
+    )
+
+
+@cache
+def published(routes: tuple[Route, ...]) -> str:
+    """Write the contract of `routes` as YAML."""
+    return yaml.safe_dump(document(routes), sort_keys=False, allow_unicode=True, width=100)
+
+
+def document(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """Make the contract of `routes`."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "IndexTTS daemon",
+            "version": __version__,
+            "description": "Speech for a household, made on its own machine.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Problem": json_schema(answers.PROBLEM)},
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": route.summary,
+        "responses": {
+            **{str(status): _response(status, body) for status, body in route.answers.items()},
+            **{
+                str(status): _problem(status)
+                for status in sorted(route.errors)
+                if status not in route.answers
+            },
+        },
+    }
+    if route.open:
+        operation["security"] = []
+    names = re.findall(r"{(\w+)}", route.path)
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": IDENTIFIER.schema()}
+            for name in names
+        ]
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _body(route.body)}},
+        }
+    return operation
+
+
+def _body(body: vol.Schema) -> dict[str, Any]:
+    made = json_schema(body)
+    return made | _OPUS_RATE if body is schema.SPEECH else made
+
+
+def _response(status: int, body: vol.Schema | str | None) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if isinstance(body, str):
+        response["content"] = {body: {"schema": {"type": "string"}}}
+    elif body is not None:
+        response["content"] = {"application/json": {"schema": json_schema(body)}}
+    return response
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }

@@ -1,0 +1,29 @@
+"""One row of the route table."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+import voluptuous as vol
+
+from .keys import Handler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Route:
+    """One address: who answers it, whom it lets in, what goes in and what comes out."""
+
+    method: str
+    path: str
+    handler: Handler
+    body: vol.Schema | None = None
+    answers: dict[int, vol.Schema | str | None] = field(default_factory=dict)  # or a media type
+    errors: tuple[int, ...] = (401, 500)
+    open: bool = False  # answered without the token
+
+    @property
+    def summary(self) -> str:
+        """What it does, in the handler's own words."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+ROUTE_TABLE = web.AppKey("route_table", tuple[Route, ...])

@@ -1,0 +1,136 @@
+"""What a request may say, and what an answer holds. Everything is validated here, once."""
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import web
+import voluptuous as vol
+
+from indextts_daemon.audio.output import FORMATS, SAMPLE_RATES, OutputFormat
+from indextts_daemon.errors import InvalidRequestError
+from indextts_daemon.service.routing import AUTO, SpeechOrder
+
+from .problems import InvalidJsonError, SlowBodyError, UnsupportedMediaTypeError
+from .validators import IDENTIFIER, Number, OneOf, Text
+
+MAX_INPUT_CHARACTERS = 4096
+MAX_BODY_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 10.0
+SPEED = Number(low=0.5, high=2.0)
+SEED = Number(low=0, high=2**32 - 1, whole=True)
+SILENCE_MS = Number(low=0, high=5000, whole=True)
+LANGUAGE = Text(
+    least=2,
+    most=35,
+    pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+    otherwise="must be a language tag such as en or de-AT, or auto",
+)
+
+SPEECH = vol.Schema(
+    {
+        vol.Required("input", description="The text to speak."): Text(
+            least=1, most=MAX_INPUT_CHARACTERS
+        ),
+        vol.Optional("model", description="A model's id; the default speaks if absent."): Text(
+            least=1, most=64
+        ),
+        vol.Optional("voice", description="A voice's id; the language decides if absent."): vol.Any(
+            IDENTIFIER, {vol.Required("id"): IDENTIFIER}
+        ),
+        vol.Optional("response_format", default="mp3", description="How it is encoded."): OneOf(
+            values=FORMATS
+        ),
+        vol.Optional("language", default=AUTO, description="BCP 47 tag, or auto."): LANGUAGE,
+        vol.Optional("speed", description="1 is the voice's own pace."): SPEED,
+        vol.Optional("seed", description="The same seed gives the same samples."): SEED,
+        vol.Optional("sample_rate", description="Hz; 24000 if absent, Opus is 48000."): OneOf(
+            values=SAMPLE_RATES
+        ),
+        vol.Optional("lead_in_ms", default=0, description="Silence before the words."): SILENCE_MS,
+        vol.Optional("tail_ms", default=0, description="Silence after the words."): SILENCE_MS,
+        vol.Optional(
+            "priority", default="interactive", description="Critical keeps a place to wait."
+        ): OneOf(values=("interactive", "critical")),
+    },
+    extra=vol.ALLOW_EXTRA,
+)
+SPEECH_FIELDS = frozenset(str(key.schema) for key in SPEECH.schema)
+
+PAIR = vol.Schema(
+    {
+        vol.Required("code", description="The six digits that the daemon shows."): Text(
+            least=1, most=64
+        ),
+        vol.Required("name", description="Who pairs, for the log."): Text(least=1, most=64),
+    }
+)
+
+
+def speech(body: Any) -> tuple[SpeechOrder, OutputFormat, tuple[str, ...]]:
+    """Read the body of a request to speak; last come the names of fields that mean nothing here.
+
+    Raises InvalidRequestError naming the field.
+    """
+    asked = validated(SPEECH, body)
+    voice = asked.get("voice")
+    order = SpeechOrder(
+        text=asked["input"],
+        model=asked.get("model"),
+        voice=voice["id"] if isinstance(voice, dict) else voice,
+        language=asked["language"],
+        speed=asked.get("speed"),
+        seed=asked.get("seed"),
+        priority=asked["priority"],
+    )
+    output = OutputFormat.of(
+        asked["response_format"],
+        asked.get("sample_rate"),
+        lead_in_ms=asked["lead_in_ms"],
+        tail_ms=asked["tail_ms"],
+    )
+    return order, output, tuple(sorted(set(asked) - SPEECH_FIELDS))
+
+
+def validated(schema: vol.Schema, body: Any) -> dict[str, Any]:
+    """Return `body` as the schema wants it. Raises InvalidRequestError naming the field."""
+    if not isinstance(body, dict):
+        raise InvalidRequestError("The body must be a JSON object.")
+    try:
+        return dict(schema(body))
+    except vol.MultipleInvalid as err:
+        first = err.errors[0]
+        field = ".".join(str(part) for part in first.path)
+        if isinstance(first, vol.RequiredFieldInvalid):
+            raise InvalidRequestError(f"`{field}` is missing.", param=field) from err
+        if "extra keys" in first.msg:
+            raise InvalidRequestError("The body holds a field that is not known.") from err
+        raise InvalidRequestError(f"`{field}` {first.msg}.", param=field) from err
+
+
+async def read_json(request: web.Request) -> Any:
+    """Read a JSON body.
+
+    Raises UnsupportedMediaTypeError, SlowBodyError, InvalidJsonError, and aiohttp's
+    HTTPRequestEntityTooLarge.
+    """
+    if request.content_type != "application/json":
+        raise UnsupportedMediaTypeError("Send JSON, and Content-Type: application/json with it.")
+    try:
+        content = await _body(request)
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse)
+    except TimeoutError as err:
+        raise SlowBodyError(
+            f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds."
+        ) from err
+    except (ValueError, RecursionError) as err:
+        raise InvalidJsonError("The body is not valid JSON in UTF-8.") from err
+
+
+async def _body(request: web.Request) -> bytes:
+    async with asyncio.timeout(BODY_TIMEOUT_S):
+        return await request.read()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity are not JSON

@@ -1,0 +1,119 @@
+"""POST /v1/audio/speech: an order in, encoded audio out while it is being made."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+import logging
+import time
+
+from aiohttp import web
+
+from indextts_daemon.audio.encoder import Encoder
+from indextts_daemon.audio.output import OutputFormat
+from indextts_daemon.errors import InvalidRequestError, SpeechError
+from indextts_daemon.service.synthesizer import Speech
+
+from . import schema
+from .keys import REQUEST_ID, SERVICES, Services
+
+LOGGER = logging.getLogger(__name__)
+
+
+async def speak(request: web.Request) -> web.StreamResponse:
+    """Speak. Before the first audio a failure is an answer; after it, a stream broken off."""
+    services = request.app[SERVICES]
+    body = await schema.read_json(request)
+    try:
+        order, output, ignored = schema.speech(body)
+    except InvalidRequestError:
+        services.metrics.rejections.labels("invalid").inc()
+        raise
+    response: web.StreamResponse | None = None
+    try:
+        async with (
+            services.synthesizer.speak(order) as speech,
+            aclosing(encoded(speech, output, services)) as audio,
+        ):
+            first = await anext(audio)
+            services.metrics.first_audio.labels(order.priority).observe(speech.elapsed_s)
+            response = web.StreamResponse(headers=_headers(request, speech, output, ignored))
+            await response.prepare(request)
+            await _write(response, first, services)
+            async for part in audio:
+                await _write(response, part, services)
+        await response.write_eof()
+    except (SpeechError, TimeoutError, ConnectionError) as err:
+        if response is None:
+            raise
+        _break_off(request, response, err)
+    return response
+
+
+async def encoded(
+    speech: Speech, output: OutputFormat, services: Services
+) -> AsyncGenerator[bytes]:
+    """Encode the audio as it is made. What costs more than a copy is done in a thread."""
+    encoder = Encoder(output)
+    loop, spent_s = asyncio.get_running_loop(), 0.0
+    async for chunk in speech:
+        since = time.perf_counter()
+        if encoder.cheap:
+            part = encoder.write(chunk)
+        else:
+            part = await loop.run_in_executor(services.encoders, encoder.write, chunk)
+        spent_s += time.perf_counter() - since
+        if part:
+            yield part
+    if encoder.cheap:
+        yield encoder.finish()
+    else:
+        yield await loop.run_in_executor(services.encoders, encoder.finish)
+    services.metrics.stages.labels("encode").observe(spent_s)
+
+
+async def _write(response: web.StreamResponse, part: bytes, services: Services) -> None:
+    """Send. Raises TimeoutError when the client takes nothing for too long."""
+    if part:
+        async with asyncio.timeout(services.about.idle_client_timeout_s):
+            await response.write(part)
+
+
+def _break_off(request: web.Request, response: web.StreamResponse, err: Exception) -> None:
+    """Close without the end of the body, so that nobody takes a part for the whole."""
+    reason = err.error_code if isinstance(err, SpeechError) else type(err).__name__
+    LOGGER.warning("request %s broken off: %s", request[REQUEST_ID], reason)
+    if request.transport is None:
+        return
+    if response.chunked and not isinstance(err, TimeoutError):
+        request.transport.close()  # after what is on its way; the final chunk is missing
+    else:
+        request.transport.abort()
+
+
+def _headers(
+    request: web.Request, speech: Speech, output: OutputFormat, ignored: tuple[str, ...]
+) -> dict[str, str]:
+    route = speech.route
+    wait_ms, first_ms = speech.queue_wait_s * 1e3, speech.elapsed_s * 1e3
+    headers = {
+        "Content-Type": output.media_type,
+        "Cache-Control": "no-store",
+        "X-Request-Id": request[REQUEST_ID],
+        "X-IndexTTS-Model": route.model.id,
+        "X-IndexTTS-Voice": route.voice.id,
+        "X-IndexTTS-Language": route.language,
+        "X-IndexTTS-Revision": request.app[SERVICES].pool.revision() or "",
+        "X-Audio-Sample-Rate": str(output.sample_rate),
+        "Server-Timing": f"queue;dur={wait_ms:.1f}, ttfa;dur={first_ms:.1f}",
+    }
+    if output.format == "pcm":
+        headers |= {
+            "X-PCM-Rate": str(output.sample_rate),
+            "X-PCM-Channels": "1",
+            "X-PCM-Format": "s16le",
+        }
+    if route.degraded:
+        headers["X-IndexTTS-Degraded"] = ", ".join(route.degraded)
+    if ignored:
+        headers["X-Ignored-Params"] = ", ".join(ignored)
+    return headers

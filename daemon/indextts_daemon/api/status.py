@@ -1,0 +1,52 @@
+"""Is it alive, can it speak, what is it: the open answers, and the figures."""
+
+from aiohttp import web
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from .keys import SERVICES
+
+
+async def livez(_: web.Request) -> web.Response:
+    """Say that the event loop runs; nothing else is touched."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Say whether a request made now would be spoken; `?verbose` adds what was looked at."""
+    report = request.app[SERVICES].health.report()
+    body: dict[str, object] = {"state": report.state}
+    if "verbose" in request.query:
+        body["checks"] = [
+            {"name": check.name, "ok": check.ok, "message": check.message}
+            for check in report.checks
+        ]
+    return web.json_response(body, status=200 if report.can_speak else 503)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Answer as /readyz does, for Docker and load balancers."""
+    return await readyz(request)
+
+
+async def info(request: web.Request) -> web.Response:
+    """Say what this is; nothing private."""
+    services = request.app[SERVICES]
+    about = services.about
+    return web.json_response(
+        {
+            "product": "indextts-daemon",
+            "instance_id": services.identity.instance_id,
+            "name": about.name,
+            "api": 1,
+            "version": about.version,
+            "engine": {"id": about.engine, "reason": about.engine_reason},
+            "model": services.pool.default.id,
+            "auth": about.auth,
+            "revision": services.pool.revision(),
+        }
+    )
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Answer with every figure, in the format that the scraper asks for."""
+    return await make_aiohttp_handler(request.app[SERVICES].metrics.registry)(request)

@@ -1,0 +1,157 @@
+"""`indextts-daemon check`: whether the daemon can run here, as a table with a verdict."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+import errno
+from pathlib import Path
+import shutil
+import socket
+import time
+
+import pynvml  # type: ignore[import-untyped]
+from zeroconf.asyncio import AsyncZeroconf
+
+from . import __version__
+from .config import Settings
+from .discovery import SERVICE_TYPE, Announcement, ZeroconfError, announced_addresses
+from .identity import Identity, Pairing
+from .serve import build, first_words
+from .storage import atomic_write
+
+LEAST_DISK_BYTES = 200_000_000
+CUDA_OF_TORCH = 13  # the CUDA major that torch's default wheels are built for
+ZEROCONF_PATIENCE_MS = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found; `verdict` is ok, note or FAIL."""
+
+    name: str
+    verdict: str
+    message: str
+
+
+def check(settings: Settings, *, data_dir: Path) -> int:
+    """Run every check, print the table, and return 1 if one of them failed."""
+    findings = asyncio.run(_all(settings, data_dir))
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        print(f"{finding.verdict:4}  {finding.name:{width}}  {finding.message}")
+    failed = [finding.name for finding in findings if finding.verdict == "FAIL"]
+    print()
+    print(f"Not ready: see {', '.join(failed)}." if failed else "The daemon can run here.")
+    return 1 if failed else 0
+
+
+async def _all(settings: Settings, data_dir: Path) -> list[Finding]:
+    checks: dict[str, Callable[[], Awaitable[tuple[str, str]]]] = {
+        "data folder": lambda: _data_folder(data_dir),
+        "disk": lambda: _disk(data_dir),
+        "port": lambda: _port(settings),
+        "voice": lambda: _voice(settings, data_dir),
+        "zeroconf": lambda: _zeroconf(settings),
+        "GPU": _gpu,
+    }
+    found = []
+    for name, look in checks.items():
+        verdict, message = await look()
+        found.append(Finding(name=name, verdict=verdict, message=message))
+    return found
+
+
+async def _data_folder(data_dir: Path) -> tuple[str, str]:
+    probe = data_dir / ".check"
+    try:
+        atomic_write(probe, b"")
+        probe.unlink()
+    except OSError as err:
+        return "FAIL", f"{data_dir} cannot be written ({err.strerror}); name another: --data-dir"
+    return "ok", f"{data_dir} can be written"
+
+
+async def _disk(data_dir: Path) -> tuple[str, str]:
+    folder = next(parent for parent in (data_dir, *data_dir.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    verdict = "ok" if free >= LEAST_DISK_BYTES else "FAIL"
+    return verdict, f"{free / 1e9:.1f} GB free for the data folder"
+
+
+async def _port(settings: Settings) -> tuple[str, str]:
+    port = settings.server.port
+    for host in settings.server.host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family is socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((host, port))
+        except OSError as err:
+            if err.errno == errno.EADDRINUSE:
+                return "FAIL", f"{port} on {host} is taken, perhaps by a daemon that runs already"
+            if err.errno != errno.EAFNOSUPPORT:
+                return "FAIL", f"{port} on {host} cannot be opened ({err.strerror})"
+    return "ok", f"{port} on {', '.join(settings.server.host)} is free"
+
+
+async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
+    services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
+    since = time.monotonic()
+    try:
+        trouble = await first_words(services)
+    finally:
+        await services.pool.close()
+        services.encoders.shutdown(wait=False)
+    if trouble:
+        return "FAIL", trouble
+    model = services.pool.default.id
+    return "ok", f"the model {model} spoke {time.monotonic() - since:.1f} s after its start"
+
+
+async def _zeroconf(settings: Settings) -> tuple[str, str]:
+    if not settings.discovery.enabled:
+        return "note", "switched off; clients need the address typed in"
+    addresses = announced_addresses(settings.server.host)
+    if not addresses:
+        return "note", "no address that the LAN can reach; clients need the address typed in"
+    name = f"check-{time.time_ns()}"
+    announcement = Announcement(name=name, instance_id="0" * 32, version=__version__, auth=True)
+    try:
+        await announcement.register(addresses, 9)
+        async with AsyncZeroconf(interfaces=addresses) as listener:
+            found = await listener.async_get_service_info(
+                SERVICE_TYPE, f"{name}.{SERVICE_TYPE}", timeout=ZEROCONF_PATIENCE_MS
+            )
+    except (OSError, ZeroconfError) as err:
+        return "FAIL", f"cannot announce ({err}); is multicast blocked? UDP port 5353"
+    finally:
+        await announcement.withdraw()
+    if found is None:
+        return "FAIL", "an announcement does not come back; open UDP port 5353 in the firewall"
+    return "ok", f"announcements on {', '.join(addresses)} are heard"
+
+
+async def _gpu() -> tuple[str, str]:
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return "note", "no NVIDIA GPU; the embedded voices need none"
+    try:
+        return _describe_gpu()
+    except pynvml.NVMLError as err:
+        return "note", f"the NVIDIA driver does not answer ({err})"
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _describe_gpu() -> tuple[str, str]:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    name, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
+    total = pynvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30
+    cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2() // 1000
+    words = f"{name}, {total:.0f} GiB, driver {driver}"
+    if cuda < CUDA_OF_TORCH:
+        return "note", f"{words}: too old for CUDA {CUDA_OF_TORCH}; update it to use the GPU"
+    return "ok", words

@@ -1,0 +1,205 @@
+"""The command line: flags and words; the work is done in the rooms below."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+import logging
+import os
+from pathlib import Path
+import sys
+
+import platformdirs
+
+from . import __version__
+from .config import Settings, load_settings
+from .errors import SpeechError
+from .identity import open_identity, read_token
+from .remote import NoDaemonError, Remote
+
+PROGRAM = "indextts-daemon"
+SUFFIXES = {
+    ".wav": "wav",
+    ".pcm": "pcm",
+    ".mp3": "mp3",
+    ".opus": "opus",
+    ".ogg": "opus",
+    ".flac": "flac",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the process's exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.run(asked))
+    except SpeechError as err:
+        print(f"{PROGRAM}: {err.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="A voice for the house, made on its own machine."
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data-dir", type=Path, metavar="FOLDER", help="token, voices, models")
+    common.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings in YAML (default: settings.yaml in the data folder)",
+    )
+    common.add_argument("--engine", choices=["auto", "embedded", "fake"], help="what speaks")
+    common.add_argument(
+        "--host", action="append", metavar="IP", help="address to listen on; may be given again"
+    )
+    common.add_argument("--port", type=int, help="TCP port; 0 picks a free one")
+
+    serve = commands.add_parser("serve", parents=[common], help="run the daemon")
+    serve.add_argument("--no-zeroconf", action="store_true", help="do not announce it")
+    serve.set_defaults(run=_serve)
+
+    say = commands.add_parser("say", parents=[common], help="speak a text into a file")
+    say.add_argument("text")
+    say.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=f"its ending names the format: {' '.join(SUFFIXES)}",
+    )
+    say.add_argument("--voice", metavar="ID")
+    say.add_argument("--language", default="auto", metavar="TAG")
+    say.add_argument("--speed", type=float)
+    say.add_argument("--seed", type=int)
+    say.set_defaults(run=_say)
+
+    pair = commands.add_parser("pair", parents=[common], help="show a code for a new client")
+    pair.set_defaults(run=_pair)
+    token = commands.add_parser("token", parents=[common], help="print the token")
+    token.set_defaults(run=_token)
+    check = commands.add_parser("check", parents=[common], help="see whether the daemon can run")
+    check.set_defaults(run=_check)
+
+    bench = commands.add_parser("bench", parents=[common], help="measure first audio and more")
+    bench.add_argument("--json", action="store_true", help="print figures for machines")
+    bench.add_argument("--quick", action="store_true", help="a tenth of the requests")
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from .serve import run
+
+    settings = _settings(asked)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    asyncio.run(
+        run(
+            settings,
+            data_dir=_data_dir(asked),
+            token=os.environ.get("INDEXTTS_TOKEN"),
+            say=lambda line: print(line, flush=True),
+        )
+    )
+    return 0
+
+
+def _say(asked: argparse.Namespace) -> int:
+    try:
+        form = SUFFIXES[asked.output.suffix.lower()]
+    except KeyError:
+        raise SpeechError(
+            f"The output's ending names the format: one of {' '.join(SUFFIXES)}."
+        ) from None
+    body = {"input": asked.text, "response_format": form, "language": asked.language}
+    body |= {
+        name: value
+        for name in ("voice", "speed", "seed")
+        if (value := getattr(asked, name)) is not None
+    }
+    return asyncio.run(_speak_to_file(asked, body))
+
+
+async def _speak_to_file(asked: argparse.Namespace, body: dict[str, object]) -> int:
+    settings = _settings(asked)
+    try:
+        written = await _write(asked.output, _remote(asked, settings).speak(body))
+        who = "the running daemon"
+    except NoDaemonError:
+        from .serve import speak_here
+
+        written = await _write(asked.output, speak_here(settings, body, data_dir=_data_dir(asked)))
+        who = "this command (no daemon runs)"
+    print(f"{asked.output}: {written} bytes, spoken by {who}")
+    return 0
+
+
+async def _write(file: Path, audio: AsyncGenerator[bytes]) -> int:
+    """Write what comes; the file appears once it is whole."""
+    async with aclosing(audio):
+        content = b"".join([part async for part in audio])
+    try:
+        await asyncio.to_thread(file.write_bytes, content)
+    except OSError as err:
+        raise SpeechError(f"{file} cannot be written ({err.strerror}).") from err
+    return len(content)
+
+
+def _pair(asked: argparse.Namespace) -> int:
+    code, lifetime_s = asyncio.run(_remote(asked, _settings(asked)).open_pairing())
+    print(f"Pairing code: {code} (for {lifetime_s // 60} minutes)")
+    return 0
+
+
+def _token(asked: argparse.Namespace) -> int:
+    print(open_identity(_data_dir(asked), token=os.environ.get("INDEXTTS_TOKEN")).token)
+    return 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from .check import check
+
+    return check(_settings(asked), data_dir=_data_dir(asked))
+
+
+def _bench(asked: argparse.Namespace) -> int:
+    from .bench import bench
+
+    return bench(quick=asked.quick, as_json=asked.json)
+
+
+def _settings(asked: argparse.Namespace) -> Settings:
+    """Read the settings that this command line sees."""
+    file = asked.config
+    if file is None:
+        usual = _data_dir(asked) / "settings.yaml"
+        file = usual if usual.exists() else None
+    flags = {
+        "engine": asked.engine,
+        "server.host": asked.host,
+        "server.port": asked.port,
+        "discovery.enabled": False if getattr(asked, "no_zeroconf", False) else None,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    return load_settings(file=file, environment=os.environ, flags=given)
+
+
+def _data_dir(asked: argparse.Namespace) -> Path:
+    return asked.data_dir or platformdirs.user_data_path(PROGRAM, appauthor=False)
+
+
+def _remote(asked: argparse.Namespace, settings: Settings) -> Remote:
+    """Return the daemon that these settings describe, as seen from this machine."""
+    host = next(iter(settings.server.host))
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 where such a daemon is reached
+    address = here.get(host) or (f"[{host}]" if ":" in host else host)
+    token = os.environ.get("INDEXTTS_TOKEN") or read_token(_data_dir(asked))
+    return Remote(url=f"http://{address}:{settings.server.port}", token=token)

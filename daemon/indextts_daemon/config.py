@@ -1,0 +1,294 @@
+"""Settings: defaults, then the YAML file, then the environment, then flags; read once, frozen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+import json
+from pathlib import Path
+from typing import Any
+
+import voluptuous as vol
+import yaml
+
+from .errors import SettingsError
+
+ENVIRONMENT_PREFIX = "INDEXTTS_"
+NOT_SETTINGS = frozenset({"INDEXTTS_TOKEN", "INDEXTTS_PARITY"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where the daemon listens and whom it admits."""
+
+    host: tuple[str, ...]
+    port: int
+    auth: bool
+    drain_timeout_s: float
+    idle_client_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings:
+    """How much may wait."""
+
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How long a model process may take."""
+
+    load_timeout_s: float
+    step_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySettings:
+    """How the daemon announces itself."""
+
+    enabled: bool
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSettings:
+    """Behaviour of the `fake` engine, for trying clients."""
+
+    load: str
+    step_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set."""
+
+    engine: str
+    language: str
+    log_level: str
+    server: ServerSettings
+    queue: QueueSettings
+    worker: WorkerSettings
+    discovery: DiscoverySettings
+    fake: FakeSettings
+
+
+def _seconds(low: float, high: float) -> vol.All:
+    return vol.All(vol.Coerce(float), vol.Range(min=low, max=high))
+
+
+def _addresses(value: Any) -> tuple[str, ...]:
+    """Accept one IP address or a list of them."""
+    found = tuple([value] if isinstance(value, str) else value)
+    if not found:
+        raise vol.Invalid("expected at least one IP address")
+    for address in found:
+        try:
+            ip_address(address)
+        except ValueError as err:
+            raise vol.Invalid("expected IP addresses such as 0.0.0.0 or ::1") from err
+    return found
+
+
+_SERVER = {
+    vol.Optional(
+        "host",
+        default=("0.0.0.0", "::"),  # noqa: S104 a voice for the whole LAN
+        description="IP addresses to listen on.",
+    ): _addresses,
+    vol.Optional("port", default=8818, description="TCP port; 0 picks a free one."): vol.All(
+        int, vol.Range(min=0, max=65535)
+    ),
+    vol.Optional("auth", default=True, description="Whether clients need the token."): bool,
+    vol.Optional(
+        "drain_timeout_s",
+        default=30.0,
+        description="How long a stop waits for what is being spoken.",
+    ): _seconds(0, 600),
+    vol.Optional(
+        "idle_client_timeout_s",
+        default=30.0,
+        description="After how long a client that reads nothing is given up.",
+    ): _seconds(0.1, 600),
+}
+_QUEUE = {
+    vol.Optional(
+        "capacity",
+        default=64,
+        description="Requests that may wait per model; one more place is kept for critical ones.",
+    ): vol.All(int, vol.Range(min=1, max=10_000)),
+}
+_WORKER = {
+    vol.Optional(
+        "load_timeout_s", default=300.0, description="How long one step of loading may take."
+    ): _seconds(1, 3600),
+    vol.Optional(
+        "step_timeout_s",
+        default=60.0,
+        description="After how long in one step a model counts as hung and is replaced.",
+    ): _seconds(0.5, 3600),
+}
+_DISCOVERY = {
+    vol.Optional("enabled", default=True, description="Announce the daemon by zeroconf."): bool,
+    vol.Optional(
+        "name", default=None, description="Name shown in Home Assistant; the host's if absent."
+    ): vol.Maybe(vol.All(str, vol.Length(min=1, max=63))),
+}
+_FAKE = {
+    vol.Optional("load", default="", description="How the fake model fails to load."): vol.In(
+        ["", "slow", "fail", "crash", "hang"]
+    ),
+    vol.Optional(
+        "step_s", default=0.0, description="Seconds that each step of the fake model takes."
+    ): _seconds(0, 60),
+}
+_TOP = {
+    vol.Optional(
+        "engine", default="auto", description="What speaks; auto takes the best there is."
+    ): vol.In(["auto", "embedded", "fake"]),
+    vol.Optional(
+        "language",
+        default="en",
+        description="The household's language, assumed where a text does not say otherwise.",
+    ): vol.All(
+        str, vol.Match(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", msg="expected a tag like en")
+    ),
+    vol.Optional("log_level", default="info", description="How much is logged."): vol.In(
+        ["debug", "info", "warning", "error"]
+    ),
+}
+_SECTIONS: dict[str, tuple[dict[vol.Optional, Any], type[Any]]] = {
+    "server": (_SERVER, ServerSettings),
+    "queue": (_QUEUE, QueueSettings),
+    "worker": (_WORKER, WorkerSettings),
+    "discovery": (_DISCOVERY, DiscoverySettings),
+    "fake": (_FAKE, FakeSettings),
+}
+SCHEMA = vol.Schema(
+    _TOP | {vol.Optional(name, default=dict): fields for name, (fields, _) in _SECTIONS.items()}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingDoc:
+    """One row of the settings reference."""
+
+    key: str
+    default: object
+    description: str
+
+    @property
+    def environment(self) -> str:
+        """The variable that sets it."""
+        return ENVIRONMENT_PREFIX + self.key.replace(".", "__").upper()
+
+
+def reference() -> Iterator[SettingDoc]:
+    """Describe every setting, from the schema itself."""
+    tables = {"": _TOP} | {f"{name}.": fields for name, (fields, _) in _SECTIONS.items()}
+    for prefix, fields in tables.items():
+        for marker in fields:
+            yield SettingDoc(
+                key=f"{prefix}{marker.schema}",
+                default=marker.default(),
+                description=marker.description,
+            )
+
+
+def load_settings(
+    *, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]
+) -> Settings:
+    """Merge the layers. `flags` are keyed as in the reference ("server.port").
+
+    Raises SettingsError naming file, line and key, or the variable or flag, that is wrong.
+    """
+    tree, lines = _read(file)
+    origins = {path: f"{file}, line {line}, " for path, line in lines.items()}
+    known = {doc.environment: doc for doc in reference()}
+    for variable in sorted(environment):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in NOT_SETTINGS:
+            continue
+        if variable not in known:
+            raise SettingsError(f"{variable} in the environment is not a setting.")
+        doc = known[variable]
+        _put(tree, doc.key, _from_text(environment[variable], doc), origins, f"{variable}: ")
+    for key, value in flags.items():
+        _put(tree, key, value, origins, "flag: ")
+    try:
+        merged = SCHEMA(tree)
+    except vol.MultipleInvalid as err:
+        raise SettingsError(" ".join(_explain(one, origins) for one in err.errors)) from err
+    sections = {name: made(**merged.pop(name)) for name, (_, made) in _SECTIONS.items()}
+    return Settings(**merged, **sections)
+
+
+def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return the file's tree and the line (from 1) of each dotted key."""
+    if file is None:
+        return {}, {}
+    try:
+        text = file.read_text("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text)
+    except OSError as err:
+        raise SettingsError(f"{file} cannot be read ({err.strerror}).") from err
+    except UnicodeDecodeError as err:
+        raise SettingsError(f"{file} is not UTF-8 text.") from err
+    except yaml.YAMLError as err:
+        mark = getattr(err, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(err, "problem", None) or "it is not YAML"
+        raise SettingsError(f"{file}{where}: {problem}.") from err
+    if tree is None:
+        return {}, {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{file}, line 1: expected keys and values, such as `engine: auto`.")
+    return tree, dict(_lines(node, ""))
+
+
+def _lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        path = f"{prefix}{key.value}"
+        yield path, key.start_mark.line + 1
+        yield from _lines(value, f"{path}.")
+
+
+def _from_text(text: str, doc: SettingDoc) -> object:
+    """Read an environment value as YAML would, but keep text where text is expected."""
+    if isinstance(doc.default, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        if doc.default is True or doc.default is False:
+            return {"true": True, "false": False}.get(text.lower(), text)
+        return [part.strip() for part in text.split(",")] if "," in text else text
+
+
+def _put(
+    tree: dict[str, Any], key: str, value: object, origins: dict[str, str], origin: str
+) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        below = tree.setdefault(section, {})
+        if not isinstance(below, dict):
+            return  # the schema reports the broken section itself
+        tree = below
+    tree[last] = value
+    origins[key] = origin
+
+
+def _explain(error: vol.Invalid, origins: Mapping[str, str]) -> str:
+    parts = [str(part) for part in error.path]
+    key = ".".join(part for part in parts if not part.isdigit())
+    origin = next(
+        (
+            origins[".".join(parts[:n])]
+            for n in range(len(parts), 0, -1)
+            if ".".join(parts[:n]) in origins
+        ),
+        "",
+    )
+    message = "there is no such setting" if "extra keys" in error.msg else error.msg
+    return f"{origin}{key}: {message}."

@@ -1,0 +1,119 @@
+"""Announces the daemon on the LAN by zeroconf, on the addresses that it listens on."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+import re
+import socket
+
+import ifaddr
+from zeroconf import Error as ZeroconfError, IPVersion
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+__all__ = ["Announcement", "ZeroconfError", "announced_addresses"]
+
+SERVICE_TYPE = "_indextts._tcp.local."
+# Bridges and tunnels to where no Home Assistant listens: containers, machines, VPNs.
+INNER_INTERFACES = re.compile(
+    r"(docker|br-|veth|virbr|vnet|cni|flannel|cali|podman|lxc|lxd|tun|tap|wg|tailscale|zt|utun|ifb)"
+)
+
+Address = IPv4Address | IPv6Address
+
+
+def announced_addresses(
+    hosts: Sequence[str],
+    adapters: Iterable[tuple[str, str]] | None = None,
+    *,
+    preferred: str | None = None,
+) -> list[str]:
+    """Return the machine's addresses that binding `hosts` covers, the best first.
+
+    `adapters` are (interface, address) pairs, the machine's own if absent; `preferred` is the
+    address that leads to the default route. Loopback, link-local and inner interfaces are out.
+    """
+    pairs = list(_own_addresses()) if adapters is None else list(adapters)
+    bound = {ip_address(host) for host in hosts}
+    found: list[Address] = []
+    for interface, text in pairs:
+        address = ip_address(text)
+        outside = not (address.is_loopback or address.is_link_local)
+        if outside and not INNER_INTERFACES.match(interface) and _covers(bound, address):
+            found.append(address)
+    first = preferred if adapters is not None or preferred else _default_route_address()
+    return [
+        str(address)
+        for address in sorted(found, key=lambda one: (str(one) != first, one.version, one))
+    ]
+
+
+class Announcement:
+    """The service record: registered once, withdrawn at the end."""
+
+    def __init__(self, *, name: str, instance_id: str, version: str, auth: bool) -> None:
+        self._name = name
+        self._properties = {
+            "id": instance_id,
+            "api": "1",
+            "ver": version,
+            "auth": str(int(auth)),
+            "tls": "0",
+            "path": "/v1",
+            "name": name,
+        }
+        self._zeroconf: AsyncZeroconf | None = None
+
+    async def register(self, addresses: Sequence[str], port: int) -> None:
+        """Announce `port` on `addresses`; a name that is taken gets a number.
+
+        Raises OSError and ZeroconfError.
+        """
+        zeroconf = AsyncZeroconf(
+            interfaces=list(addresses),
+            ip_version=IPVersion.All if any(":" in one for one in addresses) else IPVersion.V4Only,
+        )
+        label = self._name.replace(".", "-")[:63]
+        info = AsyncServiceInfo(
+            SERVICE_TYPE,
+            f"{label}.{SERVICE_TYPE}",
+            port=port,
+            parsed_addresses=list(addresses),
+            properties=self._properties,
+            server=f"indextts-{self._properties['id'][:12]}.local.",
+        )
+        try:
+            await (await zeroconf.async_register_service(info, allow_name_change=True))
+        except (ZeroconfError, OSError):
+            await zeroconf.async_close()
+            raise
+        self._zeroconf = zeroconf
+
+    async def withdraw(self) -> None:
+        """Say goodbye; harmless when nothing was announced."""
+        zeroconf, self._zeroconf = self._zeroconf, None
+        if zeroconf is not None:
+            await zeroconf.async_unregister_all_services()
+            await zeroconf.async_close()
+
+
+def _own_addresses() -> Iterable[tuple[str, str]]:
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            yield adapter.name, address.partition("%")[0]
+
+
+def _covers(bound: set[Address], address: Address) -> bool:
+    """Whether a socket bound to one of `bound` answers on `address`."""
+    return address in bound or any(
+        host.is_unspecified and host.version == address.version for host in bound
+    )
+
+
+def _default_route_address() -> str | None:
+    """Return the address from which the world beyond the LAN is reached; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): connecting only asks the table
+            return str(probe.getsockname()[0])
+        except OSError:
+            return None

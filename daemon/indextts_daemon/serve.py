@@ -1,0 +1,280 @@
+"""The composition root: builds every room from the settings, and runs until a signal."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+import errno
+import logging
+from pathlib import Path
+import platform
+import signal
+import socket
+import time
+
+from aiohttp import web
+import numpy as np
+
+from . import __version__
+from .api.app import build_app
+from .api.keys import About, Services
+from .api.schema import speech as speech_schema
+from .api.speech import encoded
+from .config import Settings
+from .discovery import Announcement, ZeroconfError, announced_addresses
+from .errors import SettingsError, SpeechError
+from .identity import Identity, Pairing, open_identity
+from .metrics import Metrics
+from .service.events import EventBus
+from .service.health import Health
+from .service.models import Model, ModelPool
+from .service.queue import JobQueue
+from .service.routing import Router, SpeechOrder
+from .service.synthesizer import Synthesizer
+from .worker.handle import WorkerSpec
+
+LOGGER = logging.getLogger(__name__)
+
+ENCODER_THREADS = 2
+WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
+TICK_S = 1.0
+SELF_TEST_RETRY_S = 5.0
+SILENCE = 1e-3  # peak below which nobody would hear anything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which engine speaks by default, and why."""
+
+    engine: str
+    reason: str
+
+
+def choose_engine(wanted: str) -> Choice:
+    """Resolve `auto`."""
+    if wanted != "auto":
+        return Choice(engine=wanted, reason="It was asked for.")
+    return Choice(engine="embedded", reason="The embedded voices are what is installed.")
+
+
+def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
+    """Make every room; nothing runs yet."""
+    metrics, events = Metrics(), EventBus()
+    metrics.build_info.labels(__version__, platform.python_version()).set(1)
+    metrics.queue_capacity.set(settings.queue.capacity)
+    choice = choose_engine(settings.engine)
+
+    def make(spec: WorkerSpec) -> Model:
+        queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
+        return Model(spec, queue=queue, metrics=metrics, events=events)
+
+    engines = dict.fromkeys((choice.engine, "embedded"))
+    pool = ModelPool(
+        [_spec(engine, settings) for engine in engines], default=choice.engine, make=make
+    )
+    fallback = pool.get("embedded")
+    router = Router(pool, fallback=fallback, household_language=settings.language)
+    synthesizer = Synthesizer(router, metrics)
+    return Services(
+        about=About(
+            name=settings.discovery.name or socket.gethostname().partition(".")[0],
+            version=__version__,
+            engine=choice.engine,
+            engine_reason=choice.reason,
+            language=settings.language,
+            auth=settings.server.auth,
+            idle_client_timeout_s=settings.server.idle_client_timeout_s,
+        ),
+        identity=identity,
+        pairing=pairing,
+        pool=pool,
+        synthesizer=synthesizer,
+        health=Health(pool, synthesizer, fallback=fallback),
+        events=events,
+        metrics=metrics,
+        encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
+    )
+
+
+def _spec(engine: str, settings: Settings) -> WorkerSpec:
+    fake = {"load": settings.fake.load, "step_sleep_s": settings.fake.step_s}
+    return WorkerSpec(
+        model=engine,
+        engine=engine,
+        options=fake if engine == "fake" else {},
+        load_timeout_s=settings.worker.load_timeout_s,
+        step_timeout_s=settings.worker.step_timeout_s,
+        nice=WORKER_NICE,
+    )
+
+
+async def listen(services: Services, settings: Settings, stack: AsyncExitStack) -> list[str]:
+    """Open the door on every address, and return their URLs. Raises SettingsError."""
+    runner = web.AppRunner(
+        build_app(services), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    port = settings.server.port
+    for host in settings.server.host:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as err:
+            if ":" in host and err.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+                LOGGER.info("this machine has no IPv6; listening without it")
+                continue
+            raise SettingsError(_why_not(host, port, err)) from err
+        port = port or runner.addresses[-1][1]
+    return [_url(address[0], address[1]) for address in runner.addresses]
+
+
+async def run(
+    settings: Settings, *, data_dir: Path, token: str | None, say: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is being spoken, within bounds.
+
+    `say` gets the lines that are for the person at the terminal. Raises SettingsError when the
+    data folder or the port cannot be had.
+    """
+    identity = open_identity(data_dir, token=token)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        services = build(settings, identity, Pairing(data_dir))
+        stack.callback(services.encoders.shutdown, wait=False)
+        stack.push_async_callback(services.pool.close)
+        urls = await listen(services, settings, stack)
+        for url in urls:
+            say(f"Listening on {url}")
+        services.pool.default.keep()
+        announcement = Announcement(
+            name=services.about.name,
+            instance_id=identity.instance_id,
+            version=__version__,
+            auth=settings.server.auth,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_watch(services))
+            coming_up = tasks.create_task(_come_up(services, settings, announcement, urls, say))
+            await stopping.wait()
+            say("Stopping: what is being spoken is finished first.")
+            coming_up.cancel()
+            await announcement.withdraw()
+            await _drain(services, settings)
+            watching.cancel()
+
+
+async def _come_up(
+    services: Services,
+    settings: Settings,
+    announcement: Announcement,
+    urls: list[str],
+    say: Callable[[str], None],
+) -> None:
+    """Speak to itself, and only then say that it is ready and let the LAN know."""
+    while trouble := await first_words(services):
+        services.health.spoke = trouble
+        LOGGER.error("not ready: %s", trouble)
+        await asyncio.sleep(SELF_TEST_RETRY_S)
+    services.health.spoke = ""
+    say("ready")
+    if settings.server.auth and not services.pairing.ever_paired:
+        code = services.pairing.open()
+        say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
+    if not settings.discovery.enabled:
+        return
+    addresses = announced_addresses(settings.server.host)
+    if not addresses:
+        say("Not announced: it listens on no address that the LAN can reach.")
+        return
+    try:
+        await announcement.register(addresses, int(urls[0].rpartition(":")[2]))
+    except (OSError, ZeroconfError) as err:
+        LOGGER.warning("not announced by zeroconf: %s", err)
+        return
+    say(f"Announced by zeroconf on {', '.join(addresses)}")
+
+
+async def speak_here(
+    settings: Settings, body: dict[str, object], *, data_dir: Path
+) -> AsyncGenerator[bytes]:
+    """Speak without a running daemon; `body` is that of POST /v1/audio/speech.
+
+    Raises SpeechError.
+    """
+    order, output, _ = speech_schema(body)
+    services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
+    try:
+        async with (
+            services.synthesizer.speak(order) as speech,
+            aclosing(encoded(speech, output, services)) as audio,
+        ):
+            async for part in audio:
+                yield part
+    finally:
+        await services.pool.close()
+        services.encoders.shutdown(wait=False)
+
+
+async def first_words(services: Services) -> str:
+    """Speak once through the whole of the service; return what was wrong, or nothing."""
+    peak = 0.0
+    try:
+        order = SpeechOrder(text="OK.", model=services.pool.default.id)
+        async with services.synthesizer.speak(order) as speech:
+            async for chunk in speech:
+                peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))
+    except SpeechError as err:
+        return err.message
+    return "" if peak > SILENCE else "The model made silence."
+
+
+async def _drain(services: Services, settings: Settings) -> None:
+    services.events.publish("state", state="draining")
+    if not await services.synthesizer.drain(timeout_s=settings.server.drain_timeout_s):
+        LOGGER.warning("what was still being spoken after the drain time is cut off")
+    services.events.publish("closing")
+
+
+async def _watch(services: Services) -> None:
+    """Once a second: tell subscribers what has changed, and keep the figures that age."""
+    told: dict[str, dict[str, object]] = {}
+    while True:
+        due = time.monotonic() + TICK_S
+        await asyncio.sleep(TICK_S)
+        services.metrics.event_loop_lag.observe(max(0.0, time.monotonic() - due))
+        services.metrics.voices.set(len(services.pool.voices()))
+        queues = [model.queue for model in services.pool]
+        now: dict[str, dict[str, object]] = {
+            "state": {"state": services.health.report().state},
+            "queue": {
+                "waiting": sum(queue.waiting for queue in queues),
+                "in_flight": sum(queue.in_flight for queue in queues),
+            },
+        }
+        for name, data in now.items():
+            if told.get(name) != data:
+                services.events.publish(name, **data)
+        told = now
+        for model in services.pool:
+            if model.worker is not None and model.worker.heartbeat_at is not None:
+                services.metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _why_not(host: str, port: int, err: OSError) -> str:
+    if err.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is taken, perhaps by another daemon. "
+            "Stop that one, or choose another port with --port."
+        )
+    if err.errno == errno.EADDRNOTAVAIL:
+        return f"This machine has no address {host}. Choose another with --host."
+    return f"Cannot listen on {host}, port {port} ({err.strerror}). Choose others."

@@ -1,0 +1,108 @@
+"""The bounded wait in front of a model: first come, first served, and honest about how long."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+import time
+
+from indextts_daemon.errors import QueueFullError
+from indextts_daemon.metrics import Metrics
+
+SMOOTHING = 0.2  # weight of the newest job in the moving average of the time a place is held
+FIRST_GUESS_S = 1.0
+
+
+class JobQueue:
+    """Admits as many jobs as the model can use at once; a bounded number waits behind them.
+
+    One place to wait beyond `capacity` is kept for critical requests.
+    """
+
+    def __init__(
+        self, *, capacity: int, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.capacity = capacity
+        self.slots = 1
+        self.in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._held_s: float | None = None
+        self._metrics = metrics
+        self._clock = clock
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    def retry_after_s(self) -> float:
+        """When the queue should have room again.
+
+        A job holds its place for a known mean time, and `slots` of them run side by side, so
+        one ends, and one of those waiting moves up, every mean / slots seconds.
+        """
+        return (FIRST_GUESS_S if self._held_s is None else self._held_s) / self.slots
+
+    def resize(self, slots: int) -> None:
+        """Admit `slots` jobs at once from now on."""
+        self.slots = slots
+        self._wake()
+
+    @asynccontextmanager
+    async def place(self, priority: str) -> AsyncIterator[float]:
+        """Hold a place while inside; yields the seconds waited for it. Raises QueueFullError."""
+        waited_s = await self._enter(priority)
+        self._metrics.queue_wait.labels(priority).observe(waited_s)
+        since = self._clock()
+        try:
+            yield waited_s
+        finally:
+            held_s = self._clock() - since
+            past = held_s if self._held_s is None else self._held_s
+            self._held_s = past + SMOOTHING * (held_s - past)
+            self._leave()
+
+    async def _enter(self, priority: str) -> float:
+        if self.in_flight < self.slots and not self._waiting:
+            self._admit()
+            return 0.0
+        if self.waiting >= self.capacity + (priority == "critical"):
+            raise QueueFullError(
+                f"{self.waiting} requests are waiting already. Try again shortly.",
+                retry_after_s=self.retry_after_s(),
+            )
+        return await self._wait(priority)
+
+    async def _wait(self, priority: str) -> float:
+        turn = asyncio.get_running_loop().create_future()
+        since = self._clock()
+        self._waiting.append(turn)
+        length = self._metrics.queue_length.labels(priority)
+        length.inc()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # admitted in the moment of leaving
+                self._leave()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+        finally:
+            length.dec()
+        return self._clock() - since
+
+    def _admit(self) -> None:
+        self.in_flight += 1
+        self._metrics.in_flight.inc()
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
+        self._metrics.in_flight.dec()
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self.in_flight < self.slots:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._admit()
+                turn.set_result(None)

@@ -1,0 +1,125 @@
+"""Which model, voice and language speak an order; decided from what the loaded models can do."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    InvalidRequestError,
+    SpeechError,
+    UnsupportedLanguageError,
+    VoiceNotFoundError,
+)
+from indextts_daemon.speech import ModelInfo, Voice
+from indextts_daemon.text.language import LanguageDetector, language_name, match
+
+from .models import Model, ModelPool
+
+OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})  # they mean the default
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechOrder:
+    """What a client asked to hear, validated at the door; None means "as you like"."""
+
+    text: str
+    language: str = AUTO
+    model: str | None = None
+    voice: str | None = None
+    speed: float | None = None
+    seed: int | None = None
+    priority: str = "interactive"
+    frontend: str = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Who speaks the order, and what had to be left out for that."""
+
+    model: Model
+    voice: Voice
+    language: str
+    degraded: tuple[str, ...] = ()
+
+
+class Router:
+    """Finds the speaker of an order."""
+
+    def __init__(self, pool: ModelPool, *, fallback: Model, household_language: str) -> None:
+        self._pool = pool
+        self._fallback = fallback
+        self._household = household_language
+        self._detector = LanguageDetector()
+
+    async def route(self, order: SpeechOrder) -> Route:
+        """Choose the named model, else the default, else the fallback.
+
+        Raises ModelNotFoundError, VoiceNotFoundError, UnsupportedLanguageError,
+        InvalidRequestError for a parameter that a named model lacks, and
+        EngineUnavailableError when whoever could speak is not ready.
+        """
+        if order.model is not None and order.model not in OPENAI_MODELS:
+            return await self._offer(self._pool.get(order.model), order)
+        try:
+            return await self._offer(self._pool.default, order)
+        except SpeechError as refusal:
+            if self._fallback is self._pool.default:
+                raise
+            try:
+                offer = await self._offer(self._fallback, order, substitute=True)
+            except VoiceNotFoundError:
+                raise refusal from None
+            if not isinstance(refusal, EngineUnavailableError):
+                return offer
+            return Route(
+                model=offer.model,
+                voice=offer.voice,
+                language=offer.language,
+                degraded=("model", *offer.degraded),
+            )
+
+    async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
+        if model.info is None or model.load_failed:
+            await model.ready()
+        assert model.info is not None  # noqa: S101 a ready model has one
+        voice, language = self._cast(model.info, order)
+        lacking = tuple(
+            name
+            for name in ("speed", "seed")
+            if getattr(order, name) is not None and name not in model.info.parameters
+        )
+        if lacking and not substitute:
+            raise InvalidRequestError(
+                f"The model {model.id} has no {lacking[0]}. Leave it out.", param=lacking[0]
+            )
+        return Route(model=model, voice=voice, language=language, degraded=lacking)
+
+    def _cast(self, info: ModelInfo, order: SpeechOrder) -> tuple[Voice, str]:
+        voices = info.voices
+        if order.voice is not None:
+            voices = tuple(voice for voice in voices if voice.id == order.voice)
+            if not voices:
+                raise VoiceNotFoundError(
+                    "There is no such voice. GET /v1/voices lists them.", param="voice"
+                )
+        spoken = {language: None for voice in voices for language in voice.languages}
+        language = self._language(order, spoken)
+        if language is None:
+            names = ", ".join(language_name(code) for code in spoken)
+            who = f"The voice {voices[0].id}" if order.voice else f"The model {info.id}"
+            raise UnsupportedLanguageError(
+                f"{who} does not speak that language, only {names}.", param="language"
+            )
+        return next(voice for voice in voices if language in voice.languages), language
+
+    def _language(self, order: SpeechOrder, spoken: Collection[str]) -> str | None:
+        if order.language != AUTO:
+            return match(order.language, spoken)
+        household = match(self._household, spoken)
+        if household is None and order.voice is not None:
+            household = next(iter(spoken))  # the voice is known, so is what it speaks best
+        return match(
+            self._detector.detect(order.text, household=household or self._household, among=spoken),
+            spoken,
+        )

@@ -1,0 +1,157 @@
+"""The one way to speak: route, wait for a place, hand the sentences to a worker, stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import time
+
+from indextts_daemon.errors import EngineUnavailableError, NothingToSayError, SpeechError
+from indextts_daemon.metrics import Metrics
+from indextts_daemon.speech import AudioChunk, SpeechRequest
+from indextts_daemon.text import prepare
+from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.worker.handle import JobStream
+
+from .routing import Route, Router, SpeechOrder
+
+
+class Speech:
+    """An order that is being spoken; iterate its audio once."""
+
+    def __init__(
+        self, route: Route, stream: JobStream, *, ordered_at: float, queue_wait_s: float
+    ) -> None:
+        self.route = route
+        self.queue_wait_s = queue_wait_s
+        self.complete = False
+        self.audio_s = 0.0
+        self.stages: dict[str, float] = {}
+        self._ordered_at = ordered_at
+        self._stream = stream
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was ordered."""
+        return time.monotonic() - self._ordered_at
+
+    async def __aiter__(self) -> AsyncIterator[AudioChunk]:
+        """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
+        async for chunk in self._stream:
+            self.audio_s += len(chunk.samples) / chunk.sample_rate
+            for stage, seconds in chunk.stages.items():
+                self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+            yield chunk
+        self.complete = True
+
+
+class Synthesizer:
+    """Speaks orders, and knows how many are under way."""
+
+    def __init__(self, router: Router, metrics: Metrics) -> None:
+        self._router = router
+        self._metrics = metrics
+        self._draining = False
+        self._live = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether no further order is taken."""
+        return self._draining
+
+    @asynccontextmanager
+    async def speak(self, order: SpeechOrder) -> AsyncIterator[Speech]:
+        """Speak an order while inside; leaving early stops it within one step.
+
+        Raises what `Router.route` raises, NothingToSayError, QueueFullError and
+        EngineUnavailableError.
+        """
+        ordered_at = time.monotonic()
+        speech: Speech | None = None
+        self._live += 1
+        self._idle.clear()
+        try:
+            route = await self._accept(order)
+            async with route.model.queue.place(order.priority) as waited_s:
+                worker = await route.model.ready()
+                stream = worker.submit(
+                    SpeechRequest(
+                        language=route.language,
+                        speed=1.0 if order.speed is None else order.speed,
+                        seed=order.seed or 0,
+                    ),
+                    route.voice,
+                    prepare(order.text, route.language),
+                )
+                self._metrics.input_characters.inc(len(order.text))
+                speech = Speech(route, stream, ordered_at=ordered_at, queue_wait_s=waited_s)
+                try:
+                    yield speech
+                finally:
+                    stream.cancel()
+        except SpeechError as err:
+            self._account(order, speech, "error" if speech else "rejected")
+            if speech is None:
+                self._metrics.rejections.labels(_reason(err)).inc()
+            raise
+        except TimeoutError:
+            self._account(order, speech, "timeout")
+            raise
+        except BaseException:
+            self._account(order, speech, "cancelled")
+            raise
+        else:
+            self._account(order, speech, "ok" if speech.complete else "cancelled")
+        finally:
+            self._live -= 1
+            if not self._live:
+                self._idle.set()
+
+    async def drain(self, *, timeout_s: float) -> bool:
+        """Take no further order, and wait for those under way; whether all ended in time."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _accept(self, order: SpeechOrder) -> Route:
+        if self._draining:
+            raise EngineUnavailableError(
+                "The daemon is stopping. Try again when it is back.",
+                code="draining",
+                retry_after_s=10.0,
+            )
+        if not has_words(clean(order.text)):
+            raise NothingToSayError(
+                "There is no word to speak in the input. Write some letters or digits.",
+                param="input",
+            )
+        return await self._router.route(order)
+
+    def _account(self, order: SpeechOrder, speech: Speech | None, outcome: str) -> None:
+        metrics, priority = self._metrics, order.priority
+        metrics.requests.labels(outcome, priority, order.frontend).inc()
+        if speech is None:
+            return
+        engine_s = sum(speech.stages.values())
+        for stage, seconds in speech.stages.items():
+            metrics.stages.labels(stage).observe(seconds)
+        metrics.audio_seconds.inc(speech.audio_s)
+        metrics.synthesis_seconds.inc(engine_s)
+        if outcome != "ok":
+            metrics.cancelled_audio.inc(speech.audio_s)
+            return
+        metrics.duration.labels(priority).observe(speech.elapsed_s)
+        metrics.last_success.set(time.time())
+        if speech.audio_s:
+            metrics.real_time_factor.observe(engine_s / speech.audio_s)
+
+
+def _reason(error: SpeechError) -> str:
+    """Name a refusal as the metrics do."""
+    code = error.error_code
+    return code if code in {"queue_full", "loading", "draining"} else "invalid"

@@ -1,0 +1,29 @@
+"""Files that must survive a power cut: written whole or not at all."""
+
+import os
+from pathlib import Path
+import tempfile
+
+
+def atomic_write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` by `content` so that a reader finds the old file or the new one.
+
+    Raises OSError; the old file is then untouched and no temporary file remains.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
