@@ -235,7 +235,7 @@ class IndexTTSClient:
         path: str,
         *,
         answers: tuple[HTTPStatus, ...] = (HTTPStatus.OK,),
-        limits: aiohttp.ClientTimeout = _ANSWER_LIMITS,
+        limits: aiohttp.ClientTimeout | None = None,
         body: dict[str, Any] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open a response whose status is one of `answers`; reading it raises our errors too."""
@@ -245,7 +245,7 @@ class IndexTTSClient:
                 self.url / path,
                 json=body,
                 headers=self._headers,
-                timeout=limits,
+                timeout=limits or _ANSWER_LIMITS,
                 allow_redirects=False,  # the token goes to this address or nowhere
             ) as response:
                 if response.status not in answers:

@@ -29,7 +29,7 @@ from tests.component.sample import (
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Overlook what Home Assistant does to itself; a warning about our code stays an error."""
     item.add_marker(
-        pytest.mark.filterwarnings(r"ignore:It is recommended to use web.AppKey::homeassistant\.")
+        pytest.mark.filterwarnings(r"ignore:It is recommended to use web::homeassistant\.")
     )
 
 

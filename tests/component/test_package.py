@@ -1,0 +1,102 @@
+"""What Home Assistant and the Marketplace read of the integration before any of it runs."""
+
+import json
+from pathlib import Path
+import re
+from string import Formatter
+import struct
+from typing import Any
+
+import pytest
+
+import custom_components.indextts
+from custom_components.indextts import errors
+
+FOLDER = Path(custom_components.indextts.__file__).parent
+ROOT = FOLDER.parent.parent
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def code() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
+
+
+ENGLISH = read(FOLDER / "translations/en.json")
+PAIRING_KEYS = {"pairing_closed", "pairing_code_invalid"}
+SPEECH_KEYS = {
+    "nothing_to_say",
+    "queue_full",
+    "synthesis_failed",
+    "unsupported_language",
+    "voice_not_found",
+}
+
+
+def test_the_manifest_is_sorted_and_names_its_folder() -> None:
+    manifest = read(FOLDER / "manifest.json")
+    keys = list(manifest)
+    assert keys[:2] == ["domain", "name"]
+    assert keys[2:] == sorted(keys[2:])
+    assert manifest["domain"] == FOLDER.name
+    assert manifest["requirements"] == []
+    assert manifest["zeroconf"] == ["_indextts._tcp.local."]
+
+
+def test_the_daemon_and_the_integration_have_one_version() -> None:
+    assert f'version = "{read(FOLDER / "manifest.json")["version"]}"' in (
+        ROOT / "pyproject.toml"
+    ).read_text(encoding="utf-8")
+
+
+def test_hacs_knows_every_key() -> None:
+    assert set(read(ROOT / "hacs.json")) <= {"name", "homeassistant"}
+
+
+def test_every_error_has_its_sentence_where_it_can_appear() -> None:
+    known = errors._WITH_SENTENCE | {"refused"}
+    assert set(ENGLISH["config"]["error"]) == (known - SPEECH_KEYS) | {"invalid_host"}
+    assert set(ENGLISH["exceptions"]) == (known - PAIRING_KEYS) | {"no_audio"}
+
+
+def test_every_step_and_reason_has_its_words() -> None:
+    steps = set(re.findall(r"async def async_step_(\w+)", code())) - {"zeroconf", "reauth"}
+    assert set(ENGLISH["config"]["step"]) == steps
+    reasons = {"already_configured", "reauth_successful", "refused"}
+    meeting = {"cannot_connect", "incompatible", "not_indextts", "other_instance"}
+    assert set(ENGLISH["config"]["abort"]) == reasons | meeting
+
+
+def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
+    known = {
+        "cannot_connect": {"address"},
+        "incompatible": {"api", "supported"},
+        "not_indextts": {"address"},
+        "other_instance": {"address", "name"},
+        "refused": {"message"},
+    }
+    config, exceptions = ENGLISH["config"], ENGLISH["exceptions"]
+    for key, sentence in [*config["abort"].items(), *config["error"].items()]:
+        assert placeholders(sentence) <= known.get(key, set()), key
+    for key, exception in exceptions.items():
+        assert placeholders(exception["message"]) <= known.get(key, {"voice", "language"}), key
+
+
+def test_translations_hold_text_only() -> None:
+    text = (FOLDER / "translations/en.json").read_text(encoding="utf-8")
+    assert "[%key" not in text
+    assert not re.search(r"<\w", text)
+    assert not (FOLDER / "strings.json").exists()
+
+
+@pytest.mark.parametrize(("name", "side"), [("icon.png", 256), ("icon@2x.png", 512)])
+def test_the_icon_has_the_size_that_home_assistant_asks_for(name: str, side: int) -> None:
+    header = (FOLDER / "brand" / name).read_bytes()[:24]
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", header[16:24]) == (side, side)
