@@ -13,7 +13,7 @@ _COMBINING_LIMIT = 4  # real scripts stack fewer; normalising a longer run is qu
 _URL = re.compile(r"(?i)<?(?<![a-z0-9])(?:(?:https?|wss?|ftp)://|(?=www\.))([!-;=?-~]*)>?")
 _URL_END = ".,:;!?\"')]}*_"
 _BLOCK_TAG = re.compile(r"(?i)</?(?:br|p|div|li|ul|ol|tr|table|h[1-6]|blockquote)\b[^<>]*>")
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>]*)?/?>|<![^<>]*>")
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]*(?:\s[^<>=]*=[^<>]*|\s*/?)>|<![^<>]*>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31}\d{0,2});")
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)?\)")

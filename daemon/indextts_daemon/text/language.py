@@ -13,7 +13,8 @@ from py3langid.langid import (  # type: ignore[import-untyped]
 from indextts_daemon.text.names import LANGUAGE_NAMES, REGION_NAMES
 
 _MIN_WORDS = 4
-_CONFIDENT = 0.9
+_CONFIDENT = 0.8  # share of the probability that another language needs
+_DOUBT = 0.02  # and what may be left for the household's
 _LATIN = "latin"
 
 # The languages of each script, the likeliest first; any other language is written in Latin.
@@ -67,40 +68,48 @@ class LanguageDetector:
                 self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
     def detect(self, text: str, *, household: str, among: Collection[str]) -> str:
-        """Return a code of `among`, or that of a script whose language nobody here speaks."""
+        """Return a code of `among`, else a language's own code for the caller to refuse."""
         script, words = _script(text)
         home = match(household, among) or household
-        bases = tuple(dict.fromkeys(_base(tag) for tag in (home, *among)))
-        spoken = tuple(base for base in bases if _written_in(base, script))
-        language = self._choose(text, script, words, home=_base(home), spoken=spoken)
-        return home if language == _base(home) else (_tag_of(language, among) or language)
+        bases = dict.fromkeys(_base(tag) for tag in (home, *among))
+        if script == _LATIN:
+            language = self._among_latin(text, words, _base(home), bases)
+        else:
+            language = self._among_script(text, script, words, _base(home), bases)
+        return home if language == _base(home) else _tag_of(language, among)
 
-    def _choose(
-        self, text: str, script: str, words: int, *, home: str, spoken: Sequence[str]
+    def _among_latin(self, text: str, words: int, home: str, bases: Collection[str]) -> str:
+        pool = [base for base in bases if base not in _NOT_LATIN]
+        return self._unless_certain(home, text, pool) if words >= _MIN_WORDS and pool else home
+
+    def _among_script(
+        self, text: str, script: str, words: int, home: str, bases: Collection[str]
     ) -> str:
-        """Choose the language of a text that is mostly in one script."""
-        long_enough = words >= _MIN_WORDS
-        pool = spoken
-        if script != _LATIN and (long_enough or not spoken):
-            pool = _LANGUAGES_OF[script]
-        if home not in pool and script != _LATIN:
-            return self._best(text, pool)[0]
-        if not long_enough or not pool:
+        """Choose among all languages of the script, or the spoken ones where the text is short."""
+        written = _LANGUAGES_OF[script]
+        short = words < _MIN_WORDS
+        if short and home in written:
             return home
-        language, confidence = self._best(text, pool)
-        return language if confidence >= _CONFIDENT else home
+        pool = [language for language in written if language in bases] if short else []
+        default = home if home in written else (pool or written)[0]
+        return self._unless_certain(default, text, pool or written)
 
-    def _best(self, text: str, pool: Sequence[str]) -> tuple[str, float]:
-        """Return the likeliest of the pool and its share of the pool's probability."""
+    def _unless_certain(self, default: str, text: str, pool: Sequence[str]) -> str:
+        """Return the default, unless the text is almost certainly in another of the pool."""
+        shares = self._shares(text, pool)
+        best = max(shares, key=lambda language: shares[language], default=default)
+        certain = shares.get(best, 0) >= _CONFIDENT and shares.get(default, 0) <= _DOUBT
+        return best if certain else default
+
+    def _shares(self, text: str, pool: Sequence[str]) -> dict[str, float]:
+        """Return how the probability divides among the pool."""
         if len(pool) == 1:
-            return pool[0], 1.0
+            return {pool[0]: 1.0}
         self.load()
         assert self._identifier is not None  # noqa: S101 - load() has just seen to it
-        ranking = [(name, p) for name, p in self._identifier.rank(text) if name in pool]
-        total = sum(p for _, p in ranking)
-        if not total:
-            return pool[0], 0.0
-        return ranking[0][0], ranking[0][1] / total
+        known = {name: share for name, share in self._identifier.rank(text) if name in pool}
+        total = sum(known.values()) or 1.0
+        return {name: share / total for name, share in known.items()}
 
 
 def match(tag: str, among: Iterable[str]) -> str | None:
@@ -124,14 +133,10 @@ def _base(tag: str) -> str:
     return tag.partition("-")[0].lower()
 
 
-def _written_in(language: str, script: str) -> bool:
-    return language not in _NOT_LATIN if script == _LATIN else language in _LANGUAGES_OF[script]
-
-
-def _tag_of(language: str, among: Iterable[str]) -> str | None:
-    """Return the plain code if it is offered, else the first of its regions."""
+def _tag_of(language: str, among: Iterable[str]) -> str:
+    """Return the plain code, or the first of its regions if only those are offered."""
     tags = [tag for tag in among if _base(tag) == language]
-    return match(language, tags) or next(iter(tags), None)
+    return match(language, tags) or next(iter(tags), language)
 
 
 def _script(text: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - the marks of other scripts look like ours on purpose
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 import re
 import unicodedata
 
@@ -15,6 +16,7 @@ from indextts_daemon.text.cleaning import has_words
 
 LIMIT = 300  # characters of a sentence
 _SHORTEST_CLAUSE = 60  # a cut at a comma never leaves less before it
+_MOST_MARKS = 8  # combining marks that a cut anywhere keeps with their letter
 _LONGEST_ORDINAL = 2  # digits
 _LONGEST_LIST_NUMBER = 3
 
@@ -62,7 +64,7 @@ def _ends_sentence(paragraph: str, start: int, end: re.Match[str], language: str
     word = _LAST_WORD.search(paragraph, max(start, end.start() - 40), end.start())
     if not one_dot or word is None:
         return True
-    at_start = not paragraph[start : word.start()].strip()
+    at_start = word.start() <= start + 1
     return not _keeps_dot(word[0].casefold(), language, following, at_start=at_start)
 
 
@@ -92,10 +94,8 @@ def _cut(window: str) -> int:
         return min(clauses[-1], LIMIT)
     if (space := window.rfind(" ", 1)) > 0:
         return space
-    cut = LIMIT
-    while cut > 1 and unicodedata.combining(window[cut]):
-        cut -= 1
-    return cut
+    marks = takewhile(unicodedata.combining, reversed(window[LIMIT - _MOST_MARKS : LIMIT + 1]))
+    return LIMIT - sum(1 for _ in marks)
 
 
 def _joined_to_words(pieces: Iterable[str]) -> list[str]:
