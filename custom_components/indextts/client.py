@@ -80,7 +80,7 @@ class Info:
     engine: str
     model: str
     auth: bool  # a token is asked for
-    revision: str  # changes when the same words would sound different
+    revision: str | None  # changes when the same words would sound different; None while loading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ class IndexTTSClient:
             engine=self._field(self._field(data, "engine", dict), "id", str),
             model=self._field(data, "model", str),
             auth=self._field(data, "auth", bool),
-            revision=self._field(data, "revision", str),
+            revision=self._field(data, "revision", str) if data.get("revision") else None,
         )
 
     async def readiness(self) -> Readiness:

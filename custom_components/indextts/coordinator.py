@@ -1,6 +1,6 @@
 """Keeps what is known about one daemon fresh, and says when it is away."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
@@ -54,17 +54,22 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
     @override
     async def _async_update_data(self) -> IndexTTSData:
         try:
-            data = IndexTTSData(
-                info=await self.client.info(expect=self.config_entry.unique_id),
-                readiness=await self.client.readiness(),
-                languages=await self.client.languages(),
-                voices=await self.client.voices(),
-            )
+            info = await self.client.info(expect=self.config_entry.unique_id)
+            readiness = await self.client.readiness()
+            if self.data and not readiness.ready:  # while it loads it may have no voices to list
+                data = replace(self.data, info=info, readiness=readiness)
+            else:
+                data = IndexTTSData(
+                    info=info,
+                    readiness=readiness,
+                    languages=await self.client.languages(),
+                    voices=await self.client.voices(),
+                )
         except IndexTTSAuthError as err:
             raise translated(ConfigEntryAuthFailed, err) from err
         except IndexTTSError as err:
             failure = translated(UpdateFailed, err)
             failure.retry_after = err.retry_after_s
             raise failure from err
-        self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
+        self.update_interval = POLL_INTERVAL if readiness.ready else WAKING_POLL_INTERVAL
         return data

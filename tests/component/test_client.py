@@ -96,6 +96,11 @@ async def test_info_says_who_answers(connect: Connect) -> None:
     )
 
 
+async def test_a_loading_daemon_has_no_revision_yet(connect: Connect) -> None:
+    client = await connect(answer({**INFO, "revision": None}))
+    assert (await client.info()).revision is None
+
+
 async def test_another_instance_than_the_expected_one_is_refused(connect: Connect) -> None:
     client = await connect(answer(INFO))
     with pytest.raises(IndexTTSOtherInstanceError) as raised:
@@ -117,10 +122,11 @@ async def test_another_api_is_refused_before_anything_else_is_read(connect: Conn
         None,
         {},
         {**INFO, "product": "another-daemon"},
-        {key: value for key, value in INFO.items() if key != "revision"},
+        {key: value for key, value in INFO.items() if key != "model"},
         {**INFO, "instance_id": 7},
         {**INFO, "engine": "embedded"},
         {**INFO, "auth": "yes"},
+        {**INFO, "revision": 7},
     ],
 )
 async def test_json_of_another_shape_is_not_a_daemon(connect: Connect, answered: Any) -> None:

@@ -162,6 +162,21 @@ async def test_a_loading_daemon_is_asked_again_soon(
     assert state(hass) == STATE_UNAVAILABLE
 
 
+async def test_a_daemon_that_starts_again_keeps_its_voices_until_it_lists_them(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = LOADING
+    client.voices.return_value = ()
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNAVAILABLE
+    assert loaded.runtime_data.data.voices == VOICES
+
+    client.readiness.return_value = READY
+    client.voices.return_value = VOICES[:1]
+    await later(hass, freezer, 6)
+    assert loaded.runtime_data.data.voices == VOICES[:1]
+
+
 async def test_the_daemon_may_say_when_to_ask_again(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
 ) -> None:
