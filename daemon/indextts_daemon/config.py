@@ -1,6 +1,6 @@
 """Settings: defaults, then the YAML file, then the environment, then flags; read once, frozen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 import json
@@ -72,21 +72,37 @@ class Settings:
     fake: FakeSettings
 
 
-def _seconds(low: float, high: float) -> vol.All:
-    return vol.All(vol.Coerce(float), vol.Range(min=low, max=high))
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    """Accept a whole number; YAML's true is none."""
+
+    def check(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise vol.Invalid(f"expected a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise vol.Invalid(f"expected a number of seconds from {low:g} to {high:g}")
+        return float(value)
+
+    return check
 
 
 def _addresses(value: Any) -> tuple[str, ...]:
     """Accept one IP address or a list of them."""
-    found = tuple([value] if isinstance(value, str) else value)
-    if not found:
-        raise vol.Invalid("expected at least one IP address")
-    for address in found:
-        try:
-            ip_address(address)
-        except ValueError as err:
-            raise vol.Invalid("expected IP addresses such as 0.0.0.0 or ::1") from err
-    return found
+    found = [value] if isinstance(value, str) else value
+    try:
+        if not found or not isinstance(found, list | tuple):
+            raise ValueError  # noqa: TRY301 one message for whatever is none
+        for address in found:
+            ip_address(address if isinstance(address, str) else "")
+    except ValueError as err:
+        raise vol.Invalid("expected IP addresses such as 0.0.0.0 or ::1") from err
+    return tuple(found)
 
 
 _SERVER = {
@@ -95,8 +111,8 @@ _SERVER = {
         default=("0.0.0.0", "::"),  # noqa: S104 a voice for the whole LAN
         description="IP addresses to listen on.",
     ): _addresses,
-    vol.Optional("port", default=8818, description="TCP port; 0 picks a free one."): vol.All(
-        int, vol.Range(min=0, max=65535)
+    vol.Optional("port", default=8818, description="TCP port; 0 picks a free one."): _whole(
+        0, 65535
     ),
     vol.Optional("auth", default=True, description="Whether clients need the token."): bool,
     vol.Optional(
@@ -115,7 +131,7 @@ _QUEUE = {
         "capacity",
         default=64,
         description="Requests that may wait per model; one more place is kept for critical ones.",
-    ): vol.All(int, vol.Range(min=1, max=10_000)),
+    ): _whole(1, 10_000),
 }
 _WORKER = {
     vol.Optional(
@@ -131,7 +147,7 @@ _DISCOVERY = {
     vol.Optional("enabled", default=True, description="Announce the daemon by zeroconf."): bool,
     vol.Optional(
         "name", default=None, description="Name shown in Home Assistant; the host's if absent."
-    ): vol.Maybe(vol.All(str, vol.Length(min=1, max=63))),
+    ): vol.Maybe(vol.All(str, vol.Length(min=1, max=63)), msg="expected 1 to 63 characters"),
 }
 _FAKE = {
     vol.Optional("load", default="", description="How the fake model fails to load."): vol.In(
@@ -150,7 +166,7 @@ _TOP = {
         default="en",
         description="The household's language, assumed where a text does not say otherwise.",
     ): vol.All(
-        str, vol.Match(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", msg="expected a tag like en")
+        str, vol.Match(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z", msg="expected a tag like en")
     ),
     vol.Optional("log_level", default="info", description="How much is logged."): vol.In(
         ["debug", "info", "warning", "error"]
@@ -203,6 +219,7 @@ def load_settings(
     """
     tree, lines = _read(file)
     origins = {path: f"{file}, line {line}, " for path, line in lines.items()}
+    origins[""] = f"{file}, "
     known = {doc.environment: doc for doc in reference()}
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in NOT_SETTINGS:
@@ -226,13 +243,15 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
     if file is None:
         return {}, {}
     try:
-        text = file.read_text("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text)
+        loader = _Loader(file.read_text("utf-8"))
+        node = loader.get_single_node()
+        tree = None if node is None else loader.construct_document(node)
     except OSError as err:
         raise SettingsError(f"{file} cannot be read ({err.strerror}).") from err
     except UnicodeDecodeError as err:
         raise SettingsError(f"{file} is not UTF-8 text.") from err
+    except RecursionError as err:
+        raise SettingsError(f"{file} is nested too deeply.") from err
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -242,25 +261,41 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
         return {}, {}
     if not isinstance(tree, dict):
         raise SettingsError(f"{file}, line 1: expected keys and values, such as `engine: auto`.")
-    return tree, dict(_lines(node, ""))
+    lines: dict[str, int] = {}
+    for path, line in _lines(node):
+        if path in lines:
+            raise SettingsError(f"{file}, line {line}, {path}: line {lines[path]} sets it too.")
+        lines[path] = line
+    return tree, lines
 
 
-def _lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]:
-    if not isinstance(node, yaml.MappingNode):
-        return
+class _Loader(yaml.SafeLoader):
+    """Names the line of a value that cannot be read, such as the 99th of a month."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as err:
+            raise yaml.constructor.ConstructorError(
+                problem="a value that cannot be read", problem_mark=node.start_mark
+            ) from err
+
+
+def _lines(node: yaml.Node, section: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the line of each key of the file, and of each in its sections."""
     for key, value in node.value:
-        path = f"{prefix}{key.value}"
-        yield path, key.start_mark.line + 1
-        yield from _lines(value, f"{path}.")
+        yield f"{section}{key.value}", key.start_mark.line + 1
+        if not section and isinstance(value, yaml.MappingNode):
+            yield from _lines(value, f"{key.value}.")
 
 
 def _from_text(text: str, doc: SettingDoc) -> object:
     """Read an environment value as YAML would, but keep text where text is expected."""
-    if isinstance(doc.default, str):
+    if doc.default is None or isinstance(doc.default, str):
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         if doc.default is True or doc.default is False:
             return {"true": True, "false": False}.get(text.lower(), text)
         return [part.strip() for part in text.split(",")] if "," in text else text
@@ -281,14 +316,8 @@ def _put(
 
 def _explain(error: vol.Invalid, origins: Mapping[str, str]) -> str:
     parts = [str(part) for part in error.path]
-    key = ".".join(part for part in parts if not part.isdigit())
-    origin = next(
-        (
-            origins[".".join(parts[:n])]
-            for n in range(len(parts), 0, -1)
-            if ".".join(parts[:n]) in origins
-        ),
-        "",
-    )
+    paths = (".".join(parts[:n]) for n in range(len(parts), -1, -1))
+    origin = next(origins[path] for path in paths if path in origins)
+    key = ".".join(parts)
     message = "there is no such setting" if "extra keys" in error.msg else error.msg
     return f"{origin}{key}: {message}."
