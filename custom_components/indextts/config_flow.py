@@ -117,16 +117,20 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
         """Earn a token from a daemon that was just met."""
         return await self._async_ask_credential("pair", user_input)
 
-    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+    async def async_step_reauth(
+        self,
+        entry_data: Mapping[str, Any],  # noqa: ARG002 - the signature is core's
+    ) -> ConfigFlowResult:
         """Start over with a daemon that no longer knows our token."""
-        self._place = entry_data[CONF_HOST], entry_data[CONF_PORT]
-        self._name = self._get_reauth_entry().title
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Earn a new token."""
+        """Earn a new token, wherever the daemon has moved to since this was first shown."""
+        entry = self._get_reauth_entry()
+        self._place = entry.data[CONF_HOST], entry.data[CONF_PORT]
+        self._name = entry.title
         return await self._async_ask_credential("reauth_confirm", user_input)
 
     async def _async_ask_credential(

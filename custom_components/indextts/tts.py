@@ -42,10 +42,9 @@ async def async_setup_entry(
 class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
     """Speaks with the voices that the daemon has at the moment."""
 
-    _attr_supported_options = [ATTR_VOICE, ATTR_PREFERRED_FORMAT]  # noqa: RUF012
-
     def __init__(self, coordinator: IndexTTSCoordinator) -> None:
         super().__init__(coordinator, "speech")
+        self._attr_supported_options = [ATTR_VOICE, ATTR_PREFERRED_FORMAT]
 
     @property
     @override

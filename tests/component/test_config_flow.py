@@ -310,6 +310,16 @@ async def test_a_daemon_that_goes_away_while_pairing_may_come_back(
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
 
 
+async def test_a_daemon_that_moves_while_it_is_paired_again_is_asked_where_it_is(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, client_class: MagicMock
+) -> None:
+    flow = await loaded.start_reauth_flow(hass)
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, CONF_HOST: "nas.local"})
+    result = await send(hass, flow, {CONF_CREDENTIAL: TOKEN})
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert {call.args[1] for call in client_class.call_args_list[-3:]} == {"nas.local"}
+
+
 async def test_a_forgotten_token_is_replaced_by_pairing_again(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, client_class: MagicMock
 ) -> None:

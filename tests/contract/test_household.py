@@ -1,0 +1,94 @@
+"""Home Assistant and a real daemon, from the announcement to the bytes that a player gets."""
+
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.indextts.config_flow import CONF_CREDENTIAL
+from custom_components.indextts.const import DOMAIN
+from tests.contract.conftest import Connect, Daemon
+
+pytestmark = [
+    pytest.mark.usefixtures("custom_integrations"),
+    # what Home Assistant does to itself; a warning about our code stays an error
+    pytest.mark.filterwarnings(r"ignore:It is recommended to use web::homeassistant\."),
+]
+
+
+async def set_up(hass: HomeAssistant, daemon: Daemon, instance_id: str) -> dict[str, Any]:
+    here = ip_address(str(daemon.url.host))
+    announcement = ZeroconfServiceInfo(
+        ip_address=here,
+        ip_addresses=[here],
+        port=daemon.url.port,
+        hostname="nas.local.",
+        type="_indextts._tcp.local.",
+        name="nas._indextts._tcp.local.",
+        properties={"id": instance_id},
+    )
+    flow = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_ZEROCONF}, data=announcement
+    )
+    assert flow["step_id"] == "pair"
+    result = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_CREDENTIAL: daemon.pairing_code}
+    )
+    await hass.async_block_till_done()
+    return dict(result)
+
+
+async def test_a_found_daemon_is_paired_and_speaks(
+    hass: HomeAssistant,
+    own_daemon: Daemon,
+    connect: Connect,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    info = await connect(own_daemon).info()
+    result = await set_up(hass, own_daemon, info.instance_id)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    entry = result["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    assert (entry.title, entry.unique_id) == (info.name, info.instance_id)
+    assert entry.data == {
+        CONF_HOST: own_daemon.url.host,
+        CONF_PORT: own_daemon.url.port,
+        CONF_TOKEN: own_daemon.token,
+    }
+
+    (entity_id,) = hass.states.async_entity_ids("tts")
+    hass.config.internal_url = "http://127.0.0.1:8123"
+    browser = await hass_client()
+    options = {"preferred_format": "flac", "voice": "fake-04"}
+    order = {"engine_id": entity_id, "message": "Dinner is ready.", "options": options}
+    response = await browser.post("/api/tts_get_url", json=order)
+    speech = await browser.get((await response.json())["path"])
+    assert (speech.status, (await speech.read())[:4]) == (HTTPStatus.OK, b"fLaC")
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_a_typed_address_finds_the_same_daemon(
+    hass: HomeAssistant, daemon: Daemon, connect: Connect
+) -> None:
+    flow = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_HOST: str(daemon.url), CONF_PORT: 8818}
+    )
+    assert flow["step_id"] == "pair"
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_CREDENTIAL: "not-a-token"}
+    )
+    assert flow["errors"] == {CONF_CREDENTIAL: "invalid_token"}
+    result = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {CONF_CREDENTIAL: daemon.token}
+    )
+    await hass.async_block_till_done()
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == (await connect(daemon).info()).instance_id

@@ -1,0 +1,217 @@
+"""The real client and the real daemon mean the same by every question and every refusal."""
+
+import asyncio
+import json
+from pathlib import Path
+import struct
+from typing import Any
+
+import aiohttp
+import pytest
+
+import custom_components.indextts
+from custom_components.indextts.client import (
+    IndexTTSAuthError,
+    IndexTTSClient,
+    IndexTTSConnectionError,
+    IndexTTSOtherInstanceError,
+    IndexTTSRequestError,
+    Readiness,
+    Voice,
+)
+from custom_components.indextts.errors import error_key
+from tests.contract.conftest import Connect, Daemon
+
+FRAME = struct.Struct("<4h")  # voice tag, text's crc, generation, counter
+WAV_HEADER_BYTES = 44
+PATIENCE_S = 30.0
+
+
+async def speak(client: IndexTTSClient, text: str = "Dinner is ready.", **options: Any) -> bytes:
+    order = {"language": "en", "voice": None, "response_format": "wav"} | options
+    return b"".join([chunk async for chunk in client.stream_speech(text, **order)])
+
+
+async def refusal(client: IndexTTSClient, text: str, **options: Any) -> IndexTTSRequestError:
+    with pytest.raises(IndexTTSRequestError) as raised:
+        await speak(client, text, **options)
+    return raised.value
+
+
+async def test_the_daemon_says_who_it_is(daemon: Daemon, connect: Connect) -> None:
+    manifest = Path(custom_components.indextts.__file__).parent / "manifest.json"
+    client = connect(daemon)
+    info = await client.info()
+    assert (info.engine, info.model, info.auth) == ("fake", "fake", True)
+    assert info.version == json.loads(manifest.read_text())["version"]
+    assert len(bytes.fromhex(info.instance_id)) == 16
+    assert len(bytes.fromhex(info.revision or "")) == 8
+    assert info.name
+    assert await client.info(expect=info.instance_id) == info
+    with pytest.raises(IndexTTSOtherInstanceError):
+        await client.info(expect="0" * 32)
+
+
+async def test_a_ready_daemon_says_so(daemon: Daemon, connect: Connect) -> None:
+    assert await connect(daemon).readiness() == Readiness(ready=True, state="ready")
+
+
+async def test_languages_name_voices_that_speak_them(daemon: Daemon, connect: Connect) -> None:
+    client = connect(daemon)
+    languages, voices = await client.languages(), await client.voices()
+    assert languages.default == "en"
+    assert {language.code for language in languages.languages} == {"de", "en", "zh"}
+    assert Voice(id="fake-01", name="Fake 1", languages=("en",)) in voices
+    by_id = {voice.id: voice for voice in voices}
+    for language in languages.languages:
+        assert language.name
+        assert language.voices
+        assert all(language.code in by_id[voice].languages for voice in language.voices)
+
+
+@pytest.mark.parametrize(
+    ("response_format", "beginning"),
+    [("wav", b"RIFF"), ("mp3", b"\xff"), ("flac", b"fLaC"), ("opus", b"OggS")],
+)
+async def test_every_format_that_is_asked_for_is_spoken(
+    daemon: Daemon, connect: Connect, response_format: str, beginning: bytes
+) -> None:
+    speech = await speak(connect(daemon), response_format=response_format)
+    assert speech.startswith(beginning)
+    assert len(speech) > 1000
+
+
+async def test_a_voice_s_samples_arrive_whole_and_in_order(
+    daemon: Daemon, connect: Connect
+) -> None:
+    speech = await speak(connect(daemon), voice="fake-04")
+    frames = list(FRAME.iter_unpack(speech[WAV_HEADER_BYTES:]))
+    assert {(tag, generation) for tag, _, generation, _ in frames} == {(4, 0)}
+    assert [counter for *_, counter in frames] == list(range(len(frames)))
+    assert len({crc for _, crc, _, _ in frames}) == 1
+
+
+async def test_a_language_without_a_voice_is_spoken_by_its_default(
+    daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(daemon)
+    languages = {language.code: language for language in (await client.languages()).languages}
+    speech = await speak(client, "Essen ist fertig.", language="de")
+    tag, *_ = FRAME.unpack_from(speech, WAV_HEADER_BYTES)
+    assert f"fake-{tag:02d}" == languages["de"].voices[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code"),
+    [
+        ("Hello.", {"voice": "granny"}, "voice_not_found"),
+        ("Hello.", {"voice": "fake-01", "language": "de"}, "unsupported_language"),
+        ("Hello.", {"language": "fi"}, "unsupported_language"),
+        ("\N{GRINNING FACE}", {}, "nothing_to_say"),
+        ("", {}, "invalid_param"),
+        ("a" * 4097, {}, "invalid_param"),
+        ("Hello. " * 20_000, {}, "too_large"),
+        ("{{fail synthesis_failed}} Hello.", {}, "synthesis_failed"),
+    ],
+)
+async def test_a_refusal_has_the_code_that_a_sentence_is_written_for(
+    daemon: Daemon, connect: Connect, text: str, options: dict[str, Any], code: str
+) -> None:
+    error = await refusal(connect(daemon), text, **options)
+    assert error.code == code
+    assert error_key(error) == ("refused" if code in {"invalid_param", "too_large"} else code)
+    assert str(error)
+    assert "Hello" not in str(error)
+
+
+async def test_a_wrong_token_is_refused_everywhere(daemon: Daemon, connect: Connect) -> None:
+    stranger = connect(daemon, token="wrong")  # noqa: S106
+    for question in (stranger.languages, stranger.voices, lambda: speak(stranger)):
+        with pytest.raises(IndexTTSAuthError):
+            await question()
+    assert (await stranger.info()).auth
+    assert (await stranger.readiness()).ready
+
+
+async def test_speech_that_crashes_half_way_is_no_whole_speech(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    stream = connect(own_daemon).stream_speech(
+        "This is the first sentence, and it is spoken. {{crash}} This one never is.",
+        language="en",
+        voice=None,
+        response_format="wav",
+    )
+    assert (await anext(stream)).startswith(b"RIFF")
+    with pytest.raises(IndexTTSConnectionError):
+        async for _ in stream:
+            pass
+
+
+async def test_a_listener_that_leaves_frees_the_daemon(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+    stream = client.stream_speech(
+        "Somebody listens to this first sentence. {{sleep 1}} And nobody to this one.",
+        language="en",
+        voice=None,
+        response_format="wav",
+    )
+    await anext(stream)
+    await stream.aclose()
+    headers = {"Authorization": f"Bearer {own_daemon.token}"}
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        aiohttp.ClientSession(own_daemon.url, headers=headers) as session,
+    ):
+        figures = ""
+        while 'outcome="cancelled"' not in figures or "in_flight_requests 0.0" not in figures:
+            async with session.get("/metrics") as response:
+                figures = await response.text()
+
+
+async def test_the_code_that_the_daemon_shows_gives_its_token(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+    pairing = await client.pair(own_daemon.pairing_code, "Home Assistant")
+    assert pairing.token == own_daemon.token
+    assert pairing.instance_id == (await client.info()).instance_id
+    with pytest.raises(IndexTTSRequestError) as raised:
+        await client.pair(own_daemon.pairing_code, "Home Assistant")
+    assert error_key(raised.value) == "pairing_closed"
+
+
+async def test_wrong_codes_are_refused_until_they_close_the_pairing(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+    wrong = "000000" if own_daemon.pairing_code != "000000" else "111111"
+    codes = []
+    for _ in range(6):
+        with pytest.raises(IndexTTSRequestError) as raised:
+            await client.pair(wrong, "Home Assistant")
+        codes.append(error_key(raised.value))
+    assert codes == [*["pairing_code_invalid"] * 5, "pairing_closed"]
+
+
+async def test_a_daemon_that_stops_finishes_its_sentence_and_takes_no_other(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+    stream = client.stream_speech(
+        "This one is being spoken. {{sleep 2}} And so is this one.",
+        language="en",
+        voice=None,
+        response_format="wav",
+    )
+    speech = await anext(stream)
+    own_daemon.process.terminate()
+    async with asyncio.timeout(PATIENCE_S):
+        while (readiness := await client.readiness()).ready:
+            pass
+    assert readiness == Readiness(ready=False, state="draining")
+    assert error_key(await refusal(client, "Too late.")) == "draining"
+    speech += b"".join([chunk async for chunk in stream])
+    assert len(speech) > WAV_HEADER_BYTES + 2 * 24_000 * 2
