@@ -80,7 +80,7 @@ class LanguageDetector:
 
     def _among_latin(self, text: str, words: int, home: str, bases: Collection[str]) -> str:
         pool = [base for base in bases if base not in _NOT_LATIN]
-        return self._unless_certain(home, text, pool) if words >= _MIN_WORDS and pool else home
+        return self._unless_certain(home, text, pool) if words >= _MIN_WORDS else home
 
     def _among_script(
         self, text: str, script: str, words: int, home: str, bases: Collection[str]
@@ -90,9 +90,9 @@ class LanguageDetector:
         short = words < _MIN_WORDS
         if short and home in written:
             return home
-        pool = [language for language in written if language in bases] if short else []
+        pool = [language for language in written if language in bases] if short else written
         default = home if home in written else (pool or written)[0]
-        return self._unless_certain(default, text, pool or written)
+        return self._unless_certain(default, text, pool)
 
     def _unless_certain(self, default: str, text: str, pool: Sequence[str]) -> str:
         """Return the default, unless the text is almost certainly in another of the pool."""
@@ -103,8 +103,8 @@ class LanguageDetector:
 
     def _shares(self, text: str, pool: Sequence[str]) -> dict[str, float]:
         """Return how the probability divides among the pool."""
-        if len(pool) == 1:
-            return {pool[0]: 1.0}
+        if len(pool) <= 1:
+            return dict.fromkeys(pool, 1.0)
         self.load()
         assert self._identifier is not None  # noqa: S101 - load() has just seen to it
         known = {name: share for name, share in self._identifier.rank(text) if name in pool}

@@ -24,10 +24,11 @@ _CLOSERS = r"[\"'”’“»)\]」』）】》]*"
 # A run of marks is tried at its first mark only, or a long one would cost its square.
 _END = re.compile(
     r"[。！？｡]+[”’»」』）】》]*"
-    rf"|(?<![.!?…])[!?…]+{_CLOSERS}(?=[\u3041-\u30ff\u4e00-\u9fff])"
+    rf"|(?<![.!?…])[!?]+{_CLOSERS}(?=[\u3041-\u30ff\u4e00-\u9fff])"
     rf"|(?<![.!?…؟۔।։])[.!?…؟۔।։]+{_CLOSERS}(?: »)?(?=\s|$)"
 )
 _CLAUSE = re.compile(r"[,;:)–—]+(?=\s)|[、，；：）]+|(?<=\w\w\w)[.!?…]+(?=\s)")
+_CHAIN = re.compile(r"(?<!\w)\w\. \w\.")  # "z. B."
 _LAST_WORD = re.compile(r"[^\s(\[\"'“„«‘]+$")
 
 
@@ -64,8 +65,10 @@ def _ends_sentence(paragraph: str, start: int, end: re.Match[str], language: str
     word = _LAST_WORD.search(paragraph, max(start, end.start() - 40), end.start())
     if not one_dot or word is None:
         return True
+    if _CHAIN.search(paragraph, max(start, word.start() - 3), end.end() + 3):
+        return False
     at_start = word.start() <= start + 1
-    return not _keeps_dot(word[0].casefold(), language, following, at_start=at_start)
+    return not _keeps_dot(word[0], language, following, at_start=at_start)
 
 
 def _keeps_dot(word: str, language: str, following: str, *, at_start: bool) -> bool:
@@ -73,9 +76,10 @@ def _keeps_dot(word: str, language: str, following: str, *, at_start: bool) -> b
     if word.isdecimal():
         listed = at_start and len(word) <= _LONGEST_LIST_NUMBER
         return listed or (language in ORDINAL_LANGUAGES and len(word) <= _LONGEST_ORDINAL)
-    if following.isdecimal() and word in BEFORE_NUMBERS:
+    if following.isdecimal() and word.casefold() in BEFORE_NUMBERS:
         return True
-    return (len(word) == 1 and word.isalpha()) or word in ABBREVIATIONS.get(language, ())
+    initial = len(word) == 1 and word.isupper()
+    return initial or word.casefold() in ABBREVIATIONS.get(language, ())
 
 
 def _bounded(sentence: str) -> Iterator[str]:
@@ -89,13 +93,13 @@ def _bounded(sentence: str) -> Iterator[str]:
 
 
 def _cut(window: str) -> int:
-    clauses = [mark.end() for mark in _CLAUSE.finditer(window, _SHORTEST_CLAUSE, LIMIT + 1)]
-    if clauses:
-        return min(clauses[-1], LIMIT)
+    marks = (mark.end() for mark in _CLAUSE.finditer(window, _SHORTEST_CLAUSE))
+    if clause := max((end for end in marks if end <= LIMIT), default=0):
+        return clause
     if (space := window.rfind(" ", 1)) > 0:
         return space
-    marks = takewhile(unicodedata.combining, reversed(window[LIMIT - _MOST_MARKS : LIMIT + 1]))
-    return LIMIT - sum(1 for _ in marks)
+    accents = takewhile(unicodedata.combining, reversed(window[LIMIT - _MOST_MARKS : LIMIT + 1]))
+    return LIMIT - sum(1 for _ in accents)
 
 
 def _joined_to_words(pieces: Iterable[str]) -> list[str]:
