@@ -36,6 +36,7 @@ from .worker.handle import WorkerSpec
 
 LOGGER = logging.getLogger(__name__)
 
+FALLBACK = "embedded"  # what speaks when the default cannot
 ENCODER_THREADS = 2
 WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
 TICK_S = 1.0
@@ -69,11 +70,11 @@ def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
         queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
         return Model(spec, queue=queue, metrics=metrics, events=events)
 
-    engines = dict.fromkeys((choice.engine, "embedded"))
+    engines = dict.fromkeys((choice.engine, FALLBACK))
     pool = ModelPool(
         [_spec(engine, settings) for engine in engines], default=choice.engine, make=make
     )
-    fallback = pool.get("embedded")
+    fallback = pool.get(FALLBACK)
     router = Router(pool, fallback=fallback, household_language=settings.language)
     synthesizer = Synthesizer(router, metrics)
     return Services(
@@ -181,7 +182,8 @@ async def _come_up(
         LOGGER.error("not ready: %s", trouble)
         await asyncio.sleep(SELF_TEST_RETRY_S)
     services.health.spoke = ""
-    say("ready")
+    default = services.pool.default
+    say(f"ready, but only with {FALLBACK}: {default.reason}" if default.load_failed else "ready")
     if settings.server.auth and not services.pairing.ever_paired:
         code = services.pairing.open()
         say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
@@ -224,8 +226,7 @@ async def first_words(services: Services) -> str:
     """Speak once through the whole of the service; return what was wrong, or nothing."""
     peak = 0.0
     try:
-        order = SpeechOrder(text="OK.", model=services.pool.default.id)
-        async with services.synthesizer.speak(order) as speech:
+        async with services.synthesizer.speak(SpeechOrder(text="OK.")) as speech:
             async for chunk in speech:
                 peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))
     except SpeechError as err:

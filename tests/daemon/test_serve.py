@@ -1,0 +1,233 @@
+"""The daemon as a process: how it comes up, what it survives, how it goes."""
+
+import asyncio
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import aiohttp
+import pytest
+
+from indextts_daemon.discovery import announced_addresses
+from tests.daemon.running import RunningDaemon
+
+LONG = "word " * 40
+
+
+def serve(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    """Run a daemon that cannot start."""
+    command = [sys.executable, "-m", "indextts_daemon", "serve", "--data-dir", str(data_dir)]
+    return subprocess.run(
+        [*command, "--host", "127.0.0.1", "--engine", "fake", "--no-zeroconf", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+async def state_of(session: aiohttp.ClientSession) -> tuple[int, str]:
+    async with session.get("/readyz") as response:
+        return response.status, (await response.json())["state"]
+
+
+def test_it_says_ready_only_after_it_has_spoken(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path) as daemon:
+        assert [line for line in daemon.lines if line.startswith(("Listening", "ready"))] == [
+            f"Listening on {daemon.url}",
+            "ready",
+        ]
+
+
+async def test_while_it_loads_it_lives_and_is_not_ready(tmp_path: Path) -> None:
+    with RunningDaemon(
+        tmp_path, settings={"engine": "fake", "fake": {"load": "slow"}}, wait_for="Listening"
+    ) as daemon:
+        async with daemon.session() as session:
+            async with session.get("/livez") as response:
+                assert response.status == 200
+            assert await state_of(session) == (503, "loading")
+            daemon.line("^ready")
+            assert await state_of(session) == (200, "ready")
+
+
+async def test_a_model_that_does_not_load_is_named_and_the_embedded_voice_speaks(
+    tmp_path: Path,
+) -> None:
+    with RunningDaemon(tmp_path, settings={"engine": "fake", "fake": {"load": "fail"}}) as daemon:
+        async with daemon.session() as session:
+            async with session.get("/v1/models") as response:
+                fake = (await response.json())["data"][0]
+            assert fake["id"] == "fake"
+            assert fake["reason"] in daemon.line("^ready, but only with embedded: (.*)").group(1)
+            assert await state_of(session) == (200, "degraded")
+            async with session.post("/v1/audio/speech", json={"input": "Hello."}) as response:
+                assert response.status == 200
+                assert response.headers["X-IndexTTS-Model"] == "embedded"
+                assert response.headers["X-IndexTTS-Degraded"] == "model"
+
+
+def test_a_second_daemon_on_the_port_says_so(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path) as daemon:
+        port = daemon.url.rpartition(":")[2]
+        second = serve("--port", port, data_dir=tmp_path / "second")
+    assert second.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_an_unusable_data_folder_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = serve("--port", "0", data_dir=tmp_path / "file")
+    assert run.returncode == 1
+    assert "cannot be used" in run.stderr
+    assert "--data-dir" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_broken_settings_name_file_line_and_key(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("engine: fake\nserver:\n  auth: perhaps\n")
+    run = serve("--port", "0", data_dir=tmp_path)
+    assert run.returncode == 1
+    assert "settings.yaml, line 3, server.auth" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+async def test_sigterm_finishes_what_is_being_spoken_and_exits_0(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path, settings={"engine": "fake", "fake": {"step_s": 0.05}}) as daemon:
+        async with (
+            daemon.session() as session,
+            session.get("/v1/events") as events,
+            session.post(
+                "/v1/audio/speech", json={"input": LONG, "response_format": "pcm"}
+            ) as response,
+        ):
+            started = await response.content.readany()
+            worker = daemon.worker_pid()
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.line("Stopping")
+            async with session.post("/v1/audio/speech", json={"input": "Too late."}) as late:
+                assert late.status == 503
+                assert (await late.json())["error"]["code"] == "draining"
+            rest = await response.read()
+            assert b"draining" in await events.read()
+        assert len(started + rest) / 2 / 24000 == pytest.approx(len(LONG.strip()) * 0.06, abs=0.1)
+        assert await asyncio.to_thread(daemon.process.wait, 20) == 0
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+
+
+async def test_a_drain_is_bounded(tmp_path: Path) -> None:
+    settings = {"engine": "fake", "fake": {"step_s": 0.3}, "server": {"drain_timeout_s": 0.5}}
+    with RunningDaemon(tmp_path, settings=settings) as daemon:
+        async with daemon.session() as session:
+            async with session.post("/v1/audio/speech", json={"input": LONG}) as response:
+                await response.content.readany()
+                stopped = asyncio.create_task(asyncio.to_thread(daemon.stop))
+                with pytest.raises(aiohttp.ClientError):
+                    await response.read()
+            assert await stopped == 0
+
+
+async def test_a_killed_worker_breaks_its_stream_and_the_next_request_is_served(
+    tmp_path: Path,
+) -> None:
+    with RunningDaemon(tmp_path, settings={"engine": "fake", "fake": {"step_s": 0.02}}) as daemon:
+        async with daemon.session() as session:
+            async with session.post("/v1/audio/speech", json={"input": LONG}) as response:
+                await response.content.readany()
+                os.kill(daemon.worker_pid(), signal.SIGKILL)
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+            status, state = await state_of(session)
+            assert (status, state) in {(503, "loading"), (200, "ready")}
+            async with session.post("/v1/audio/speech", json={"input": "Again."}) as response:
+                assert response.status == 200
+                await response.read()
+            assert await state_of(session) == (200, "ready")
+            async with session.get("/metrics") as response:
+                text = await response.text()
+        assert 'indextts_worker_restarts_total{model="fake",reason="crash"} 1.0' in text
+
+
+async def test_readyz_is_503_from_the_kill_until_the_model_is_back(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path, settings={"engine": "fake", "fake": {"load": "slow"}}) as daemon:
+        async with daemon.session() as session:
+            os.kill(daemon.worker_pid(), signal.SIGKILL)
+            seen = []
+            give_up = time.monotonic() + 20
+            while (not seen or (seen[-1] == 200 and 503 not in seen) or seen[-1] == 503) and (
+                time.monotonic() < give_up
+            ):
+                seen.append((await state_of(session))[0])
+                await asyncio.sleep(0.02)
+            assert 503 in seen
+            assert seen[-1] == 200
+
+
+async def test_a_hung_step_is_ended_and_the_next_request_is_served(tmp_path: Path) -> None:
+    with RunningDaemon(
+        tmp_path, settings={"engine": "fake", "worker": {"step_timeout_s": 1}}
+    ) as daemon:
+        async with daemon.session() as session:
+            text = "One. {{hang}}"
+            async with session.post("/v1/audio/speech", json={"input": text}) as response:
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await response.read()
+            async with session.post("/v1/audio/speech", json={"input": "Again."}) as response:
+                assert response.status == 200
+
+
+async def test_pairing_gives_the_token_once_and_five_misses_close_it(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path) as daemon:
+        code = daemon.line(r"Pairing code for Home Assistant: (\d{6})").group(1)
+
+        async def pair(attempt: str) -> tuple[int, dict[str, object]]:
+            async with (
+                aiohttp.ClientSession(daemon.url) as stranger,
+                stranger.post("/v1/pair", json={"code": attempt, "name": "test"}) as response,
+            ):
+                return response.status, await response.json()
+
+        status, body = await pair(code)
+        assert (status, body["token"]) == (200, daemon.token)
+        assert (await pair(code))[0] == 410
+        async with daemon.session() as session, session.post("/v1/pair/code") as response:
+            code = (await response.json())["code"]
+        wrong = f"{(int(code) + 1) % 1_000_000:06}"
+        assert [(await pair(wrong))[0] for _ in range(6)] == [403] * 5 + [410]
+        assert (await pair(code))[0] == 410
+        assert daemon.stop() == 0
+    with RunningDaemon(tmp_path) as again:
+        assert "Pairing code" not in again.log
+
+
+async def test_events_tell_of_a_lost_worker(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path) as daemon:
+        async with daemon.session() as session, session.get("/v1/events") as events:
+            assert (await events.content.readline()).strip() == b"event: state"
+            os.kill(daemon.worker_pid(), signal.SIGKILL)
+            seen = b""
+            async with asyncio.timeout(20):
+                while b'{"id": "fake", "state": "ready"}' not in seen:
+                    seen += await events.content.readline()
+            assert b'{"id": "fake", "state": "failed"}' in seen
+
+
+def test_it_says_when_nobody_on_the_lan_can_find_it(tmp_path: Path) -> None:
+    assert announced_addresses(["127.0.0.1"]) == []
+    command = [sys.executable, "-m", "indextts_daemon", "serve", "--data-dir", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", "0", "--engine", "fake"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Not announced"):
+                break
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
