@@ -152,7 +152,7 @@ class IndexTTSClient:
         name = self._field(data, "name", str)
         if (instance_id := self._field(data, "instance_id", str)) != (expect or instance_id):
             raise IndexTTSOtherInstanceError(
-                f"Another daemon answers at {self.url}", address=str(self.url), name=name
+                f"Another daemon answers at {self.url}", address=str(self.url), other=name
             )
         return Info(
             instance_id=instance_id,

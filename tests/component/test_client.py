@@ -105,7 +105,7 @@ async def test_another_instance_than_the_expected_one_is_refused(connect: Connec
     client = await connect(answer(INFO))
     with pytest.raises(IndexTTSOtherInstanceError) as raised:
         await client.info(expect="ffffffffffffffffffffffffffffffff")
-    assert raised.value.details == {"address": str(client.url), "name": "nas"}
+    assert raised.value.details == {"address": str(client.url), "other": "nas"}
 
 
 async def test_another_api_is_refused_before_anything_else_is_read(connect: Connect) -> None:

@@ -35,7 +35,7 @@ ADDRESS = f"http://{HOST}:{PORT}"
 NO_ANSWER = IndexTTSConnectionError("no answer", address=ADDRESS)
 FOREIGN = IndexTTSNotADaemonError("not a daemon", address=ADDRESS)
 INCOMPATIBLE = IndexTTSIncompatibleError("too new", api="2", supported="1")
-OTHER = IndexTTSOtherInstanceError("another", address=ADDRESS, name="attic")
+OTHER = IndexTTSOtherInstanceError("another", address=ADDRESS, other="attic")
 BROKEN = IndexTTSRequestError("internal", "It broke.")
 MEETING_ERRORS = [
     (NO_ANSWER, "cannot_connect"),

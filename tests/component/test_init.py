@@ -73,7 +73,7 @@ async def test_an_entry_that_goes_away_takes_its_entity_along(
             "What answers at http://192.168.1.20:8818 is not an IndexTTS daemon",
         ),
         (
-            IndexTTSOtherInstanceError("no", address="http://192.168.1.20:8818", name="attic"),
+            IndexTTSOtherInstanceError("no", address="http://192.168.1.20:8818", other="attic"),
             "Another IndexTTS daemon, attic, answers at http://192.168.1.20:8818 now",
         ),
         (
@@ -123,7 +123,7 @@ async def test_a_token_forgotten_later_asks_for_a_new_one(
 async def test_the_token_goes_to_no_other_daemon(
     hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
 ) -> None:
-    client.info.side_effect = IndexTTSOtherInstanceError("no", address="x", name="attic")
+    client.info.side_effect = IndexTTSOtherInstanceError("no", address="x", other="attic")
     await hass.config_entries.async_setup(entry.entry_id)
     client.info.assert_awaited_once_with(expect=INSTANCE_ID)
     client.languages.assert_not_awaited()

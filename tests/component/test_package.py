@@ -78,7 +78,7 @@ def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
         "cannot_connect": {"address"},
         "incompatible": {"api", "supported"},
         "not_indextts": {"address"},
-        "other_instance": {"address", "name"},
+        "other_instance": {"address", "other"},
         "refused": {"message"},
     }
     config, exceptions = ENGLISH["config"], ENGLISH["exceptions"]
