@@ -201,5 +201,5 @@ def _remote(asked: argparse.Namespace, settings: Settings) -> Remote:
     host = next(iter(settings.server.host))
     here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 where such a daemon is reached
     address = here.get(host) or (f"[{host}]" if ":" in host else host)
-    token = os.environ.get("INDEXTTS_TOKEN") or read_token(_data_dir(asked))
+    token = read_token(_data_dir(asked), given=os.environ.get("INDEXTTS_TOKEN"))
     return Remote(url=f"http://{address}:{settings.server.port}", token=token)

@@ -6,6 +6,7 @@ import hmac
 import json
 import logging
 from pathlib import Path
+import re
 import secrets
 import time
 import uuid
@@ -17,6 +18,7 @@ LOGGER = logging.getLogger(__name__)
 
 PAIRING_LIFETIME_S = 600
 PAIRING_MISSES = 5
+SENDABLE = re.compile(r"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ def open_identity(data_dir: Path, *, token: str | None = None) -> Identity:
     try:
         return Identity(
             instance_id=_instance_id(data_dir / "instance.json"),
-            token=token or read_token(data_dir) or _new_token(data_dir),
+            token=read_token(data_dir, given=token) or _new_token(data_dir),
         )
     except OSError as err:
         raise SettingsError(
@@ -48,12 +50,25 @@ def open_identity(data_dir: Path, *, token: str | None = None) -> Identity:
         ) from err
 
 
-def read_token(data_dir: Path) -> str | None:
-    """Return the token kept in `data_dir`, or None when there is none yet."""
+def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
+    """Return the token that counts: `given`, else the one in `data_dir`; None if there is none yet.
+
+    Raises SettingsError when it cannot be read, or sent in a header.
+    """
+    file = data_dir / "token"
     try:
-        return (data_dir / "token").read_text("ascii").strip() or None
+        token = (given or "").strip() or file.read_text("ascii", errors="replace").strip()
     except FileNotFoundError:
         return None
+    except OSError as err:
+        raise SettingsError(
+            f"{file} cannot be read ({err.strerror}). "
+            "Run this as the user whose daemon it is, or set INDEXTTS_TOKEN."
+        ) from err
+    if not SENDABLE.fullmatch(token):
+        source = "INDEXTTS_TOKEN" if given else file
+        raise SettingsError(f"{source} must be ASCII letters, digits and signs without a space.")
+    return token or None
 
 
 def _new_token(data_dir: Path) -> str:

@@ -8,7 +8,7 @@ import tempfile
 def atomic_write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace `path` by `content` so that a reader finds the old file or the new one.
 
-    Raises OSError; the old file is then untouched and no temporary file remains.
+    Raises OSError; the file is then the old one or the new one, and no temporary file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
