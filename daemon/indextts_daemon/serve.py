@@ -177,10 +177,12 @@ async def _come_up(
     say: Callable[[str], None],
 ) -> None:
     """Speak to itself, and only then say that it is ready and let the LAN know."""
+    loading = asyncio.create_task(services.synthesizer.load())
     while trouble := await first_words(services):
         services.health.spoke = trouble
         LOGGER.error("not ready: %s", trouble)
         await asyncio.sleep(SELF_TEST_RETRY_S)
+    await loading
     services.health.spoke = ""
     default = services.pool.default
     say(f"ready, but only with {FALLBACK}: {default.reason}" if default.load_failed else "ready")

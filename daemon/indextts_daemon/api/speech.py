@@ -53,7 +53,7 @@ async def encoded(
     speech: Speech, output: OutputFormat, services: Services
 ) -> AsyncGenerator[bytes]:
     """Encode the audio as it is made. What costs more than a copy is done in a thread."""
-    encoder = Encoder(output)
+    encoder = Encoder(output)  # freed with its last reference, which a thread may still hold
     loop, spent_s = asyncio.get_running_loop(), 0.0
     async for chunk in speech:
         since = time.perf_counter()

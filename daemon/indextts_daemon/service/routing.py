@@ -52,6 +52,10 @@ class Router:
         self._household = household_language
         self._detector = LanguageDetector()
 
+    def load(self) -> None:
+        """Read the model that tells languages apart; half a second that no request should wait."""
+        self._detector.load()
+
     async def route(self, order: SpeechOrder) -> Route:
         """Choose the named model, else the default, else the fallback.
 

@@ -108,6 +108,10 @@ class Synthesizer:
             if not self._live:
                 self._idle.set()
 
+    async def load(self) -> None:
+        """Read, beside the event loop, what the first orders would wait for."""
+        await asyncio.to_thread(self._router.load)
+
     async def drain(self, *, timeout_s: float) -> bool:
         """Take no further order, and wait for those under way; whether all ended in time."""
         self._draining = True
