@@ -67,7 +67,7 @@ find_uv() {
 }
 
 install_uv() {
-  local python=$1 base pip scratch=
+  local python=$1 base pip wheel
   base=$("$python" -c 'import sys; print(sys._base_executable)')
   if "$base" -c 'import pip' 2>/dev/null; then
     pip=("$base" -m pip --python "$python")
@@ -75,25 +75,25 @@ install_uv() {
     "$python" -m ensurepip >/dev/null
     pip=("$python" -m pip)
   else
-    scratch=$(mktemp -d)
-    borrow_pip "$scratch"
-    pip=(env PYTHONPATH="$(echo "$scratch"/usr/share/python-wheels/pip-*.whl)" "$python" -m pip)
+    borrow_pip "$root/.venv/borrowed"
+    wheel=$(echo "$root"/.venv/borrowed/usr/share/python-wheels/pip-*.whl)
+    pip=(env PYTHONPATH="$wheel" "$python" -m pip)
   fi
   say "Installing uv"
-  "${pip[@]}" --quiet --disable-pip-version-check install --constraint "$root/constraints.txt" uv
-  rm -rf "$scratch"
+  "${pip[@]}" --quiet --disable-pip-version-check install --constraint "$root/constraints.txt" uv ||
+    fail "uv could not be installed: is this machine online? Please run this again when it is."
 }
 
-# borrow_pip FOLDER: Debian's own pip, unpacked there: no root, nothing installed.
+# borrow_pip FOLDER: the distribution's own pip, unpacked there: no root, nothing installed.
 borrow_pip() {
   say "Fetching pip from this system's packages"
+  rm -rf "$1" && mkdir "$1"
   (
     cd "$1"
     apt-get -qq download python3-pip-whl 2>/dev/null || {
       private_apt "$1"
       apt-get -qq update && apt-get -qq download python3-pip-whl
-    }
-    dpkg -x python3-pip-whl_*.deb .
+    } && dpkg -x python3-pip-whl_*.deb .
   ) || fail "Python's pip is missing: please install it (apt install python3-venv) and run this again."
 }
 
