@@ -66,7 +66,7 @@ class Model:
 
     def keep(self) -> None:
         """See to it that a worker runs, from now on; returns at once."""
-        if self._keeper is None:
+        if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
     async def ready(self, *, timeout_s: float = HOLD_S) -> WorkerHandle:
