@@ -112,8 +112,10 @@ END
   export APT_CONFIG=$1/apt.conf
 }
 
-# test_environment: .venv, with what checks the daemon and drives the end-to-end tests.
+# test_environment: .venv, with what checks the daemon and drives the end-to-end tests. For some Pythons one package
+# of those is built here.
 test_environment() {
+  system_packages c++=g++ python3-config=python3-dev
   daemon_environment test --group "$root/pyproject.toml:lint" --group "$root/pyproject.toml:test"
 }
 
