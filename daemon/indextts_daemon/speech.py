@@ -5,7 +5,7 @@ Audio is float32 mono in [-1, 1] at the engine's own rate until `audio/` quantis
 """
 
 from dataclasses import dataclass, field
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +104,11 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what the engine holds."""
+
+
+@runtime_checkable
+class Wakeable(Protocol):
+    """An engine whose step waits for threads of its own, and need not."""
+
+    def wake(self) -> None:
+        """Let a step that waits return early, maybe empty: more has been asked. Any thread."""

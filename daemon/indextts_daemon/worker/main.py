@@ -17,6 +17,7 @@ from indextts_daemon.speech import (
     Sentence,
     SpeechRequest,
     StepResult,
+    Wakeable,
 )
 
 from .protocol import (
@@ -67,18 +68,12 @@ class EngineLoop:
 
     def run(self) -> None:
         """Work until stopped and the live jobs are spoken."""
-        idle = True
+        idle, seen = True, None
         while not (self._stopping and not self._live):
-            self._obey(wait=idle)
-            idle = not self._step() if self._live else True
-
-    def _obey(self, *, wait: bool) -> None:
-        """Carry out what has been asked; with `wait`, sleep until something is."""
-        inbox = self._wire.inbox
-        if wait:
-            self._carry_out(inbox.get())
-        while not inbox.empty():
-            self._carry_out(inbox.get())
+            commands, seen = self._wire.inbox.take(seen=seen if idle else None)
+            for command in commands:
+                self._carry_out(command)
+            idle = not (self._live and self._step())
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -167,7 +162,7 @@ def main(socket_number: int) -> int:
     logging.basicConfig(format="%(levelname)s worker: %(message)s")
     wire = Wire(adopt_socket(socket_number))
     threading.Thread(target=wire.listen, name="wire", daemon=True).start()
-    load = wire.inbox.get()
+    (load, *_), _ = wire.inbox.take(seen=0)
     if not isinstance(load, Load):
         return 2
     lower_priority(load.nice)
@@ -179,6 +174,8 @@ def main(socket_number: int) -> int:
     except SpeechError as err:
         wire.send(Failed(job=LOAD_JOB, code=err.error_code, message=err.message))
         return 1
+    if isinstance(engine, Wakeable):
+        wire.inbox.wake = engine.wake
     wire.ready = True
     wire.send(Ready(info=engine.info))
     loop.run()

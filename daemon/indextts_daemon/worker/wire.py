@@ -3,10 +3,10 @@
 The process lives as long as its socket: a parent that goes takes the worker with it.
 """
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 import logging
 import os
-import queue
 import select
 import socket
 import threading
@@ -34,11 +34,42 @@ _COUNTERS = (
 )
 
 
+class Inbox:
+    """Commands on their way to the engine loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Command] = deque()
+        self._changed = threading.Condition()
+        self._num_put = 0
+        self.wake: Callable[[], None] | None = None  # called when something has been put in
+
+    def put(self, command: Command) -> None:
+        """Add a command."""
+        with self._changed:
+            self._waiting.append(command)
+            self._num_put += 1
+            self._changed.notify()
+            if self.wake is not None:
+                self.wake()
+
+    def take(self, *, seen: int | None = None) -> tuple[list[Command], int]:
+        """Return all that wait, and how many there ever were.
+
+        With `seen`, the number last returned, sleep until there have been more.
+        """
+        with self._changed:
+            while self._num_put == seen:
+                self._changed.wait()
+            commands = list(self._waiting)
+            self._waiting.clear()
+            return commands, self._num_put
+
+
 class Wire:
     """What the engine loop shares with the listening thread."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self.inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.inbox = Inbox()
         self.counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
         self.step_started_at: float | None = None
         self.ready = False
