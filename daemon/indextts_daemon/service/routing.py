@@ -1,12 +1,11 @@
 """Which model, voice and language speak an order; decided from what the loaded models can do."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indextts_daemon.errors import (
     EngineUnavailableError,
     InvalidRequestError,
-    SpeechError,
     UnsupportedLanguageError,
     VoiceNotFoundError,
 )
@@ -60,28 +59,26 @@ class Router:
         """Choose the named model, else the default, else the fallback.
 
         Raises ModelNotFoundError, VoiceNotFoundError, UnsupportedLanguageError,
-        InvalidRequestError for a parameter that a named model lacks, and
+        InvalidRequestError for a parameter that the model lacks, unless it is a substitute, and
         EngineUnavailableError when whoever could speak is not ready.
         """
         if order.model is not None and order.model not in OPENAI_MODELS:
             return await self._offer(self._pool.get(order.model), order)
         try:
             return await self._offer(self._pool.default, order)
-        except SpeechError as refusal:
+        except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError) as refusal:
             if self._fallback is self._pool.default:
                 raise
+            down = isinstance(refusal, EngineUnavailableError)
             try:
                 offer = await self._offer(self._fallback, order, substitute=True)
             except VoiceNotFoundError:
                 raise refusal from None
-            if not isinstance(refusal, EngineUnavailableError):
-                return offer
-            return Route(
-                model=offer.model,
-                voice=offer.voice,
-                language=offer.language,
-                degraded=("model", *offer.degraded),
-            )
+            except UnsupportedLanguageError:
+                if down:  # the default may speak it once it is back
+                    raise refusal from None
+                raise
+            return replace(offer, degraded=("model", *offer.degraded)) if down else offer
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
         if model.load_failed:

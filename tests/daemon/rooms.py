@@ -1,0 +1,121 @@
+"""The service's rooms for tests: models that only say what they can do, and real ones."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+import os
+from typing import Any
+
+from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.metrics import Metrics
+from indextts_daemon.service.events import EventBus
+from indextts_daemon.service.models import BACKOFF_S, Model, ModelPool
+from indextts_daemon.service.queue import JobQueue
+from indextts_daemon.speech import ModelInfo, Voice
+from indextts_daemon.worker.handle import WorkerSpec, WorkerState
+
+
+def voice(identity: str, *languages: str, revision: str = "1") -> Voice:
+    return Voice(
+        id=identity, name=identity.title(), languages=languages, models=(), revision=revision
+    )
+
+
+def info(model: str, *voices: Voice, parameters: tuple[str, ...] = ("seed", "speed")) -> ModelInfo:
+    return ModelInfo(
+        id=model,
+        engine=model,
+        name=model.title(),
+        revision="weights",
+        voices=voices,
+        parameters=frozenset(parameters),
+        max_jobs=2,
+    )
+
+
+@dataclass(eq=False)
+class StubModel:
+    """A model with no process behind it: it is there, or it is down."""
+
+    id: str
+    knows: ModelInfo | None
+    info: ModelInfo | None = None  # what it has shown so far
+    load_failed: bool = False
+    state: WorkerState = WorkerState.ready
+    reason: str | None = None
+    asked: int = 0
+    queue: JobQueue = field(default_factory=lambda: JobQueue(capacity=2, metrics=Metrics()))
+
+    async def ready(self) -> None:
+        self.asked += 1
+        if self.knows is None or self.load_failed:
+            raise EngineUnavailableError(f"The model {self.id} is down.")
+        self.info = self.knows
+
+
+def pool_of(*models: Any) -> ModelPool:
+    """Pool these models; the first is the default."""
+    by_id = {model.id: model for model in models}
+    specs = [WorkerSpec(model=identity, engine=identity) for identity in by_id]
+    return ModelPool(specs, default=models[0].id, make=lambda spec: by_id[spec.model])
+
+
+@dataclass(frozen=True)
+class RealModel:
+    """A model with a real worker process, and what it tells."""
+
+    model: Model
+    metrics: Metrics
+    events: EventBus
+
+    def figure(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(
+            f"indextts_{name}", {"model": self.model.id} | labels
+        )
+
+    @property
+    def pid(self) -> int:
+        assert self.model.worker is not None
+        assert self.model.worker.pid is not None
+        return self.model.worker.pid
+
+
+@asynccontextmanager
+async def real_model(
+    *, metrics: Metrics | None = None, capacity: int = 8, **spec: Any
+) -> AsyncIterator[RealModel]:
+    """Offer a model of the fake engine, and leave no process behind."""
+    metrics, events = metrics or Metrics(), EventBus()
+    model = Model(
+        WorkerSpec(**{"model": "fake", "engine": "fake"} | spec),
+        queue=JobQueue(capacity=capacity, metrics=metrics),
+        metrics=metrics,
+        events=events,
+    )
+    try:
+        yield RealModel(model, metrics, events)
+    finally:
+        await model.close()
+    assert model.worker is None or model.worker.pid is None
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class Backoff(Sequence[float]):
+    """No pause at all before any start, and a record of which pause it would have been."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return len(BACKOFF_S)
+
+    def __getitem__(self, place: Any) -> Any:
+        self.asked.append(place)
+        return 0.0

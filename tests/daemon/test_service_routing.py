@@ -1,0 +1,194 @@
+"""Who speaks an order: the named model, else the default, else the fallback, else nobody."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    QueueFullError,
+    SpeechError,
+    UnsupportedLanguageError,
+    VoiceNotFoundError,
+)
+from indextts_daemon.service.routing import OPENAI_MODELS, Router, SpeechOrder
+from tests.daemon.rooms import StubModel, info, pool_of, voice
+
+BIG = info(
+    "big",
+    voice("heart", "en", "de"),
+    voice("lotus", "zh"),
+    voice("ume", "ja", "en"),
+    parameters=("seed",),
+)
+EMBEDDED = info(
+    "embedded",
+    voice("heart", "en"),
+    voice("pico-en-gb", "en-GB"),
+    voice("pico-de-de", "de"),
+    voice("pico-fr-fr", "fr"),
+    parameters=("speed",),
+)
+UP, DOWN, LOADING, CROWDED = "up", "down", "loading", "crowded"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An order, and who must speak it or what must be refused."""
+
+    order: dict[str, Any]
+    outcome: tuple[str, str, str, tuple[str, ...]] | type[SpeechError]
+    default: str = UP
+    fallback: str = UP
+    household: str = "en"
+
+
+def stub(knows: Any, condition: str) -> StubModel:
+    return StubModel(
+        id=knows.id,
+        knows=None if condition == DOWN else knows,
+        info=knows if condition == UP else None,
+        load_failed=condition == DOWN,
+    )
+
+
+CHINESE = "今天天气很好。我们去公园散步吧。"
+GERMAN = "Die Waschmaschine im Keller ist jetzt fertig geworden."
+CASES = [
+    # With nothing said, the household's language, and its first voice.
+    Case({}, ("big", "heart", "en", ())),
+    Case({"text": "OK."}, ("big", "heart", "de", ()), household="de"),
+    Case({"text": "OK."}, ("big", "heart", "de", ()), household="de-AT"),
+    Case({"text": "OK."}, ("embedded", "pico-fr-fr", "fr", ()), household="fr"),
+    Case({"text": "OK."}, UnsupportedLanguageError, household="it"),
+    # Another language where the text leaves no doubt, another script at once.
+    Case({"text": GERMAN}, ("big", "heart", "de", ())),
+    Case({"text": "OK."}, ("big", "heart", "en", ())),
+    Case({"text": CHINESE}, ("big", "lotus", "zh", ())),
+    Case({"text": "Доброе утро, чайник вскипел."}, UnsupportedLanguageError),
+    Case({"text": CHINESE, "voice": "heart"}, UnsupportedLanguageError),
+    Case({"text": CHINESE, "model": "embedded"}, UnsupportedLanguageError),
+    # Language tags: exact, else their base.
+    Case({"language": "en-US"}, ("big", "heart", "en", ())),
+    Case({"language": "DE-at"}, ("big", "heart", "de", ())),
+    Case({"language": "de_CH"}, ("big", "heart", "de", ())),
+    Case({"language": "zh-Hans-CN"}, ("big", "lotus", "zh", ())),
+    Case({"language": "en-GB"}, ("big", "heart", "en", ())),
+    Case({"language": "en-GB", "model": "embedded"}, ("embedded", "pico-en-gb", "en-GB", ())),
+    Case({"language": "en-AU", "model": "embedded"}, ("embedded", "heart", "en", ())),
+    Case({"language": "fr"}, ("embedded", "pico-fr-fr", "fr", ())),
+    Case({"language": "it"}, UnsupportedLanguageError),
+    Case({"language": "de", "text": CHINESE}, ("big", "heart", "de", ())),
+    # Voices: the default's own, else the fallback's.
+    Case({"voice": "ume", "language": "en"}, ("big", "ume", "en", ())),
+    Case({"voice": "ume", "text": "OK."}, ("big", "ume", "en", ())),
+    Case({"voice": "lotus"}, ("big", "lotus", "zh", ())),
+    Case({"voice": "pico-fr-fr"}, ("embedded", "pico-fr-fr", "fr", ())),
+    Case({"voice": "pico-en-gb"}, ("embedded", "pico-en-gb", "en-GB", ()), household="en-GB"),
+    Case({"voice": "pico-de-de", "language": "de-DE"}, ("embedded", "pico-de-de", "de", ())),
+    Case({"voice": "pico-de-de", "language": "en"}, UnsupportedLanguageError),
+    Case({"voice": "heart", "language": "fr"}, UnsupportedLanguageError),
+    Case({"voice": "nobody"}, VoiceNotFoundError),
+    # Models by name: that one or none; OpenAI's names mean the default.
+    Case({"model": "big"}, ("big", "heart", "en", ())),
+    Case({"model": "embedded"}, ("embedded", "heart", "en", ())),
+    Case({"model": "embedded", "voice": "lotus"}, VoiceNotFoundError),
+    Case({"model": "big", "voice": "pico-fr-fr"}, VoiceNotFoundError),
+    Case({"model": "big", "language": "fr"}, UnsupportedLanguageError),
+    Case({"model": "gpt-9"}, ModelNotFoundError),
+    Case({"model": ""}, ModelNotFoundError),
+    *(Case({"model": name}, ("big", "heart", "en", ())) for name in sorted(OPENAI_MODELS)),
+    Case({"model": "tts-1", "language": "fr"}, ("embedded", "pico-fr-fr", "fr", ())),
+    # Parameters: refused by whom was asked for, left out and named by a substitute.
+    Case({"model": "big", "speed": 1.5}, InvalidRequestError),
+    Case({"model": "big", "seed": 0}, ("big", "heart", "en", ())),
+    Case({"model": "embedded", "seed": 0}, InvalidRequestError),
+    Case({"speed": 1.5}, InvalidRequestError),
+    Case({"speed": 1.5, "voice": "pico-fr-fr"}, ("embedded", "pico-fr-fr", "fr", ())),
+    Case({"seed": 7, "voice": "pico-fr-fr"}, ("embedded", "pico-fr-fr", "fr", ("seed",))),
+    # The default down: a plain voice rather than nothing, and said so.
+    Case({}, ("embedded", "heart", "en", ("model",)), default=DOWN),
+    Case({"voice": "heart"}, ("embedded", "heart", "en", ("model",)), default=DOWN),
+    Case({"seed": 7}, ("embedded", "heart", "en", ("model", "seed")), default=DOWN),
+    Case({"speed": 2, "seed": 0}, ("embedded", "heart", "en", ("model", "seed")), default=DOWN),
+    Case({"model": "tts-1"}, ("embedded", "heart", "en", ("model",)), default=DOWN),
+    Case({"language": "fr"}, ("embedded", "pico-fr-fr", "fr", ("model",)), default=DOWN),
+    Case({"voice": "lotus"}, EngineUnavailableError, default=DOWN),
+    Case({"language": "zh"}, EngineUnavailableError, default=DOWN),
+    Case({"text": CHINESE}, EngineUnavailableError, default=DOWN),
+    Case({"model": "big"}, EngineUnavailableError, default=DOWN),
+    Case({"model": "embedded"}, ("embedded", "heart", "en", ()), default=DOWN),
+    Case({}, EngineUnavailableError, default=DOWN, fallback=DOWN),
+    Case({"language": "fr"}, EngineUnavailableError, fallback=DOWN),
+    Case({}, ("big", "heart", "en", ()), fallback=DOWN),
+    # A model that has never been loaded is loaded to see what it can do.
+    Case({}, ("big", "heart", "en", ()), default=LOADING),
+    Case({"voice": "pico-fr-fr"}, ("embedded", "pico-fr-fr", "fr", ()), fallback=LOADING),
+    Case({}, QueueFullError, default=CROWDED),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.order} {case.default}")
+async def test_an_order_finds_its_speaker_or_its_refusal(case: Case) -> None:
+    default, fallback = stub(BIG, case.default), stub(EMBEDDED, case.fallback)
+    if case.default == CROWDED:
+        default.queue.in_flight, default.queue.capacity = 1, 0
+    router = Router(
+        pool_of(default, fallback), fallback=fallback, household_language=case.household
+    )
+    order = SpeechOrder(**{"text": "Hello."} | case.order)
+    if isinstance(case.outcome, tuple):
+        route = await router.route(order)
+        spoken_by = (route.model.id, route.voice.id, route.language, route.degraded)
+        assert spoken_by == case.outcome
+    else:
+        with pytest.raises(SpeechError) as refused:
+            await router.route(order)
+        assert type(refused.value) is case.outcome
+        assert order.text not in refused.value.message
+    assert default.queue.in_flight == (case.default == CROWDED)
+    assert fallback.queue.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "param"),
+    [
+        ({"model": "gpt-9"}, "model"),
+        ({"voice": "nobody"}, "voice"),
+        ({"language": "it"}, "language"),
+        ({"speed": 1.5}, "speed"),
+    ],
+)
+async def test_a_refusal_names_the_field(order: dict[str, Any], param: str) -> None:
+    default, fallback = stub(BIG, UP), stub(EMBEDDED, UP)
+    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
+    with pytest.raises(SpeechError) as refused:
+        await router.route(SpeechOrder(text="Hello.", **order))
+    assert refused.value.param == param
+
+
+async def test_a_refused_language_comes_with_those_that_are_spoken() -> None:
+    model = stub(BIG, UP)
+    router = Router(pool_of(model), fallback=model, household_language="en")
+    with pytest.raises(UnsupportedLanguageError, match="only English, German, Ch"):
+        await router.route(SpeechOrder(text="Ciao.", language="it"))
+    with pytest.raises(UnsupportedLanguageError, match=r"voice lotus .+ only Chinese"):
+        await router.route(SpeechOrder(text="Ciao.", language="it", voice="lotus"))
+
+
+async def test_alone_the_default_is_its_own_fallback() -> None:
+    model = stub(EMBEDDED, DOWN)
+    router = Router(pool_of(model), fallback=model, household_language="en")
+    with pytest.raises(EngineUnavailableError):
+        await router.route(SpeechOrder(text="Hello."))
+    assert model.asked == 1
+
+
+async def test_the_fallback_is_left_alone_while_the_default_can_speak() -> None:
+    default, fallback = stub(BIG, UP), stub(EMBEDDED, LOADING)
+    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
+    await router.route(SpeechOrder(text="Hello."))
+    assert fallback.asked == 0
