@@ -182,7 +182,7 @@ def create(options: Mapping[str, object]) -> EmbeddedEngine:
     threads = options.get("threads", cores)
     if set(options) - {"threads"} or not isinstance(threads, int) or threads < 1:
         raise EngineUnavailableError("The embedded engine takes one option: threads, from 1 up.")
-    speakers: list[Speaker] = [heart.HeartVoice(), *map(pico.PicoVoice, pico.MODELS)]
+    speakers: list[Speaker] = [heart.HeartVoice(), *pico.voices()]
     return EmbeddedEngine(
         {speaker.voice.id: speaker for speaker in speakers},
         revision=revision_of({speaker.voice.id: speaker.voice.revision for speaker in speakers}),

@@ -14,7 +14,7 @@ import onnxruntime  # type: ignore[import-untyped]
 from indextts_daemon.speech import AudioChunk, SpeechRequest, Voice
 
 from .packaged import checked, folder, revision_of
-from .pieces import FASTEST, SLOWEST, Piece, bounded
+from .pieces import FASTEST, SLOWEST, Piece, bounded, breakable
 from .waveform import SAMPLE_RATE, NoiseTable, Spectra, Waveform
 
 DIGESTS = {
@@ -79,11 +79,11 @@ class HeartVoice:
     def _runs(self, text: str) -> list[list[int]]:
         """Return what the network is to say, in runs that it can hold at once."""
         runs = []
-        for sentence in Hibari.split_sentences(text):
+        for sentence in Hibari.split_sentences(breakable(text)):
             for part in bounded(sentence, _LONGEST):
                 for phonemes in bounded(self._phonemes(part), _LONGEST):
                     ids = [self._vocabulary[c] for c in phonemes if c in self._vocabulary]
-                    if ids:
+                    if any(map(str.isalpha, phonemes)):
                         runs.append([0, *ids, 0])
         return runs
 

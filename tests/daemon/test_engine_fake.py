@@ -1,0 +1,148 @@
+"""The fake engine: its samples tell who said what, and it breaks where it is told to."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from indextts_daemon.engines.fake import FakeEngine, FakeOptions, create
+from indextts_daemon.errors import VoiceNotFoundError
+from indextts_daemon.speech import (
+    AudioChunk,
+    Failed,
+    Finished,
+    JobId,
+    Sentence,
+    SpeechRequest,
+    Voice,
+)
+from tests.daemon.fake_audio import assert_spoken_by_fake
+
+JOB, OTHER = JobId(1), JobId(2)
+
+
+def begin(
+    engine: FakeEngine, job: JobId, *texts: str, speed: float = 1.0, seed: int = 0, voice: int = 0
+) -> None:
+    request = SpeechRequest(language="en", speed=speed, seed=seed)
+    engine.start(job, request, engine.info.voices[voice])
+    for text in texts:
+        engine.append(job, Sentence(raw=text, normalized="not this"))
+    engine.end(job)
+
+
+def outcomes(engine: FakeEngine) -> Iterator[tuple[JobId, AudioChunk | Finished | Failed]]:
+    while results := engine.step():
+        yield from results
+
+
+def spoken(engine: FakeEngine, job: JobId = JOB) -> NDArray[np.float32]:
+    chunks = [o.samples for j, o in outcomes(engine) if j == job and isinstance(o, AudioChunk)]
+    return np.concatenate(chunks)
+
+
+def test_every_sample_tells_voice_text_generation_and_place() -> None:
+    engine = FakeEngine(FakeOptions(generation=5))
+    begin(engine, JOB, "One.", "Two.", seed=3, voice=8)
+    samples = spoken(engine)
+    assert_spoken_by_fake(samples, ["One.", "Two."], tag=9, seed=3, generation=5)
+    as_sent = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    assert_spoken_by_fake(as_sent, ["One.", "Two."], tag=9, seed=3, generation=5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"tag": 2}, {"seed": 1}, {"generation": 1}, {"sentences": ["Two."]}],
+)
+def test_the_check_of_samples_refuses_another_origin(changes: dict[str, object]) -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "One.")
+    claimed = {"sentences": ["One."], "tag": 1, **changes}
+    with pytest.raises(AssertionError):
+        assert_spoken_by_fake(spoken(engine), **claimed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("damage", [lambda s: s[4:], lambda s: s[:-1], lambda s: s[::-1]])
+def test_the_check_of_samples_refuses_damage(damage: object) -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "One.")
+    with pytest.raises(AssertionError):
+        assert_spoken_by_fake(damage(spoken(engine)), ["One."], tag=1)  # type: ignore[operator]
+
+
+def test_speed_divides_the_duration() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "x" * 50)
+    begin(engine, OTHER, "x" * 50, speed=2.0)
+    sizes = {JOB: 0, OTHER: 0}
+    for job, outcome in outcomes(engine):
+        if isinstance(outcome, AudioChunk):
+            sizes[job] += len(outcome.samples)
+    assert sizes == {JOB: 3 * 24000, OTHER: 3 * 12000}
+
+
+def test_a_step_gives_each_live_job_a_tenth_of_a_second() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "x" * 50)
+    begin(engine, OTHER, "x" * 50)
+    results = engine.step()
+    assert [job for job, _ in results] == [JOB, OTHER]
+    assert [len(o.samples) for _, o in results if isinstance(o, AudioChunk)] == [2400, 2400]
+
+
+def test_a_job_without_text_waits_for_it() -> None:
+    engine = FakeEngine(FakeOptions())
+    engine.start(JOB, SpeechRequest(language="en"), engine.info.voices[0])
+    assert engine.step() == []
+    engine.append(JOB, Sentence(raw="Now.", normalized=""))
+    engine.end(JOB)
+    assert_spoken_by_fake(spoken(engine), ["Now."], tag=1)
+
+
+def test_a_cancelled_job_is_never_mentioned_again() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "x" * 50)
+    begin(engine, OTHER, "x" * 50)
+    engine.step()
+    engine.cancel(JOB)
+    engine.cancel(JOB)
+    assert {job for job, _ in outcomes(engine)} == {OTHER}
+
+
+def test_directives_act_where_they_stand() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "Fine.", "{{fail zork}}", "Never.")
+    heard = [outcome for _, outcome in outcomes(engine)]
+    assert heard[-1] == Failed(code="zork", message="The text asked for a failure.")
+    assert all(isinstance(outcome, AudioChunk) for outcome in heard[:-1])
+    begin(engine, OTHER, "{{nan}}")
+    [(_, chunk)] = engine.step()
+    assert isinstance(chunk, AudioChunk)
+    assert np.isnan(chunk.samples).all()
+
+
+def test_a_malformed_directive_is_only_text() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "{{sleep for ever}}")
+    assert_spoken_by_fake(spoken(engine), ["{{sleep for ever}}"], tag=1)
+
+
+def test_an_empty_job_has_nothing_to_say() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB)
+    [(_, outcome)] = engine.step()
+    assert isinstance(outcome, Failed)
+    assert outcome.code == "nothing_to_say"
+
+
+def test_there_are_sixteen_voices_in_three_languages() -> None:
+    voices = create({}).info.voices
+    assert [voice.id for voice in voices] == [f"fake-{number:02d}" for number in range(1, 17)]
+    assert {voice.languages[0] for voice in voices} == {"en", "de", "zh"}
+
+
+def test_a_foreign_voice_is_refused() -> None:
+    voice = Voice(id="zork", name="", languages=("en",), models=(), revision="")
+    with pytest.raises(VoiceNotFoundError):
+        create({}).start(JOB, SpeechRequest(language="en"), voice)
