@@ -325,6 +325,18 @@ async def test_stats_of_a_dead_worker_are_refused(start: Starter) -> None:
         await worker.stats()
 
 
+async def test_a_worker_that_sends_nonsense_is_ended(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await start()
+    stream = submit(worker, "Hello.")
+    monkeypatch.setattr("indextts_daemon.worker.protocol.MAX_FRAME", 10)
+    with pytest.raises(EngineUnavailableError):
+        await whole(stream)
+    assert await worker.wait_closed() is WorkerEnd.crash
+    assert worker.reason == "The worker ended unexpectedly (it sent nonsense)."
+
+
 def test_a_worker_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     """Also in the middle of a step that cannot be left."""
     script = tmp_path / "parent.py"
