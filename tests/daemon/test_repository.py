@@ -97,4 +97,4 @@ def test_the_licence_is_apache_2_0_to_the_letter() -> None:
 def test_ci_runs_the_command_that_the_readme_names() -> None:
     called = (ROOT / ".ci/run").read_text("utf-8").split()[-1]
     assert called == "scripts/test"
-    assert f"\n{called}\n" in (ROOT / "README.md").read_text("utf-8")
+    assert f"All tests: `{called}`" in (ROOT / "README.md").read_text("utf-8")
