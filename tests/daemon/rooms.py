@@ -1,6 +1,7 @@
 """The service's rooms for tests: models that only say what they can do, and real ones."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import os
@@ -11,8 +12,15 @@ from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.models import BACKOFF_S, Model, ModelPool
 from indextts_daemon.service.queue import JobQueue
-from indextts_daemon.speech import ModelInfo, Voice
-from indextts_daemon.worker.handle import WorkerSpec, WorkerState
+from indextts_daemon.speech import (
+    AudioChunk,
+    JobId,
+    ModelInfo,
+    Sentence,
+    SpeechRequest,
+    Voice,
+)
+from indextts_daemon.worker.handle import JobStream, WorkerSpec, WorkerState
 
 
 def voice(identity: str, *languages: str, revision: str = "1") -> Voice:
@@ -45,12 +53,33 @@ class StubModel:
     reason: str | None = None
     asked: int = 0
     queue: JobQueue = field(default_factory=lambda: JobQueue(capacity=2, metrics=Metrics()))
+    worker: "StubWorker | None" = None
 
-    async def ready(self) -> None:
+    async def ready(self) -> "StubWorker | None":
         self.asked += 1
         if self.knows is None or self.load_failed:
             raise EngineUnavailableError(f"The model {self.id} is down.")
         self.info = self.knows
+        return self.worker
+
+
+@dataclass(eq=False)
+class StubWorker:
+    """Takes jobs and answers each with the same; `...` at the end leaves a job unfinished."""
+
+    answer: Sequence[Any] = ()
+    submitted: list[tuple[SpeechRequest, Voice, list[Sentence]]] = field(default_factory=list)
+    sent: list[object] = field(default_factory=list)
+
+    def submit(self, request: SpeechRequest, speaker: Voice, text: list[Sentence]) -> JobStream:
+        self.submitted.append((request, speaker, text))
+        stream = JobStream(JobId(len(self.submitted)), self.sent.extend)
+        for part in self.answer:
+            if isinstance(part, AudioChunk):
+                stream.push(part)
+            elif part is not ...:
+                stream.finish(part)
+        return stream
 
 
 def pool_of(*models: Any) -> ModelPool:
@@ -119,3 +148,10 @@ class Backoff(Sequence[float]):
     def __getitem__(self, place: Any) -> Any:
         self.asked.append(place)
         return 0.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop run until the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 what is waited for tells nobody
+            await asyncio.sleep(0.001)

@@ -15,6 +15,7 @@ from indextts_daemon.errors import (
     VoiceNotFoundError,
 )
 from indextts_daemon.service.routing import OPENAI_MODELS, Router, SpeechOrder
+from indextts_daemon.text.language import LanguageDetector
 from tests.daemon.rooms import StubModel, info, pool_of, voice
 
 BIG = info(
@@ -131,14 +132,23 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def detector() -> LanguageDetector:
+    """Read the model once: that takes longer than all the rest."""
+    return LanguageDetector()
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.order} {case.default}")
-async def test_an_order_finds_its_speaker_or_its_refusal(case: Case) -> None:
+async def test_an_order_finds_its_speaker_or_its_refusal(
+    case: Case, detector: LanguageDetector
+) -> None:
     default, fallback = stub(BIG, case.default), stub(EMBEDDED, case.fallback)
     if case.default == CROWDED:
         default.queue.in_flight, default.queue.capacity = 1, 0
     router = Router(
         pool_of(default, fallback), fallback=fallback, household_language=case.household
     )
+    router._detector = detector
     order = SpeechOrder(**{"text": "Hello."} | case.order)
     if isinstance(case.outcome, tuple):
         route = await router.route(order)

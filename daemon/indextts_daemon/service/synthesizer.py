@@ -98,8 +98,9 @@ class Synthesizer:
         except TimeoutError:
             self._account(order, speech, "timeout")
             raise
-        except BaseException:
-            self._account(order, speech, "cancelled")
+        except BaseException as err:
+            left = isinstance(err, ConnectionError) or not isinstance(err, Exception)
+            self._account(order, speech, "cancelled" if left else "error")
             raise
         else:
             self._account(order, speech, "ok" if speech.complete else "cancelled")

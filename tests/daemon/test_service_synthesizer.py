@@ -1,0 +1,287 @@
+"""The one way to speak: what reaches the worker, how every end is counted, and draining."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    NothingToSayError,
+    QueueFullError,
+    SpeechError,
+    SynthesisError,
+    UnsupportedLanguageError,
+    VoiceNotFoundError,
+)
+from indextts_daemon.metrics import OUTCOMES, REJECTIONS, Metrics
+from indextts_daemon.service.queue import JobQueue
+from indextts_daemon.service.routing import Router, SpeechOrder
+from indextts_daemon.service.synthesizer import Speech, Synthesizer
+from indextts_daemon.speech import AudioChunk, SpeechRequest
+from indextts_daemon.worker.protocol import Cancel
+from tests.daemon.rooms import StubModel, StubWorker, info, pool_of, until, voice
+
+INFO = info("fake", voice("one", "en"), voice("two", "de"))
+HELLO = SpeechOrder(text="Hello there.")
+
+
+def chunk(seconds: float, **stages: float) -> AudioChunk:
+    samples = np.full(round(seconds * 1000), 0.5, np.float32)
+    return AudioChunk(samples=samples, sample_rate=1000, stages=stages)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A synthesizer in front of a scripted worker, and its figures."""
+
+    synthesizer: Synthesizer
+    model: StubModel
+    worker: StubWorker
+    metrics: Metrics
+
+    def figure(self, name: str, **labels: str) -> float:
+        found = self.metrics.registry.get_sample_value(f"indextts_{name}", labels)
+        assert found is not None, name
+        return found
+
+    def outcomes(self, priority: str = "interactive") -> dict[str, float]:
+        counts = {
+            outcome: self.figure(
+                "requests_total", outcome=outcome, priority=priority, frontend="http"
+            )
+            for outcome in OUTCOMES
+        }
+        return {outcome: count for outcome, count in counts.items() if count}
+
+    def rejections(self) -> dict[str, float]:
+        counts = {reason: self.figure("rejections_total", reason=reason) for reason in REJECTIONS}
+        return {reason: count for reason, count in counts.items() if count}
+
+
+def room(*answer: Any, down: bool = False, capacity: int = 1) -> Room:
+    metrics, worker = Metrics(), StubWorker(answer or (chunk(0.5), chunk(0.25), None))
+    model = StubModel(
+        id="fake",
+        knows=None if down else INFO,
+        info=None if down else INFO,
+        load_failed=down,
+        queue=JobQueue(capacity=capacity, metrics=metrics),
+        worker=worker,
+    )
+    router = Router(pool_of(model), fallback=model, household_language="en")
+    return Room(Synthesizer(router, metrics), model, worker, metrics)
+
+
+async def spoken(room: Room, order: SpeechOrder = HELLO) -> Speech:
+    async with room.synthesizer.speak(order) as speech:
+        async for _ in speech:
+            pass
+    return speech
+
+
+async def broken_off(room: Room, error: Exception) -> None:
+    async with room.synthesizer.speak(HELLO) as speech:
+        await anext(aiter(speech))
+        raise error
+
+
+@asynccontextmanager
+async def busy(room: Room) -> AsyncIterator[None]:
+    """Have one request being spoken while inside."""
+    async with room.synthesizer.speak(HELLO) as speech:
+        yield
+        async for _ in speech:
+            pass
+
+
+async def test_the_worker_gets_the_order_as_it_was_meant() -> None:
+    here = room()
+    await spoken(here, SpeechOrder(text="Guten Tag! 😀 Na?", language="de-AT", speed=1.5, seed=9))
+    await spoken(here)
+    [(request, speaker, sentences), (plain, first, _)] = here.worker.submitted
+    assert request == SpeechRequest(language="de", speed=1.5, seed=9)
+    assert speaker.id == "two"
+    assert [sentence.raw for sentence in sentences] == ["Guten Tag!", "Na?"]
+    assert (plain, first.id) == (SpeechRequest(language="en"), "one")
+
+
+async def test_the_audio_arrives_as_it_was_made() -> None:
+    chunks = [chunk(0.5), chunk(0.25)]
+    here = room(*chunks, None)
+    async with here.synthesizer.speak(HELLO) as speech:
+        assert [part async for part in speech] == chunks
+    assert speech.complete
+    assert speech.audio_s == pytest.approx(0.75)
+    assert (speech.route.model, speech.route.language) == (here.model, "en")
+
+
+async def test_speech_to_its_end_is_counted_ok_with_all_that_was_spent_on_it() -> None:
+    here = room(chunk(0.5, gpt=0.1, vocoder=0.2), chunk(0.5, gpt=0.3), None)
+    await spoken(here)
+    assert here.outcomes() == {"ok": 1}
+    assert here.figure("input_characters_total") == len(HELLO.text)
+    assert here.figure("synthesized_audio_seconds_total") == pytest.approx(1.0)
+    assert here.figure("synthesis_seconds_total") == pytest.approx(0.6)
+    assert here.figure("real_time_factor_sum") == pytest.approx(0.6)
+    assert here.figure("stage_duration_seconds_sum", stage="gpt") == pytest.approx(0.4)
+    assert here.figure("stage_duration_seconds_count", stage="vocoder") == 1
+    assert here.figure("request_duration_seconds_count", priority="interactive") == 1
+    assert here.figure("last_synthesis_success_timestamp_seconds") > 1.7e9
+    assert here.figure("cancelled_audio_seconds_total") == 0
+    assert here.rejections() == {}
+
+
+async def test_a_critical_request_is_counted_as_one() -> None:
+    here = room()
+    await spoken(here, SpeechOrder(text="Fire.", priority="critical"))
+    assert here.outcomes("critical") == {"ok": 1}
+    assert here.outcomes() == {}
+    assert here.figure("queue_wait_seconds_count", priority="critical") == 1
+
+
+async def test_leaving_early_cancels_the_job_and_counts_what_was_made_for_nothing() -> None:
+    here = room(chunk(0.5), ...)
+    async with here.synthesizer.speak(HELLO) as speech:
+        async for _ in speech:
+            break
+    assert here.worker.sent == [Cancel(job=1)]
+    assert here.outcomes() == {"cancelled": 1}
+    assert here.figure("cancelled_audio_seconds_total") == pytest.approx(0.5)
+    assert here.figure("last_synthesis_success_timestamp_seconds") == 0
+    assert here.figure("request_duration_seconds_count", priority="interactive") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionResetError(), "cancelled"),
+        (TimeoutError(), "timeout"),
+        (ValueError("a mistake of ours"), "error"),
+        (SynthesisError("no"), "error"),
+    ],
+)
+async def test_what_breaks_while_speaking_is_counted_by_whose_doing_it_was(
+    error: Exception, outcome: str
+) -> None:
+    here = room(chunk(0.5), ...)
+    with pytest.raises(type(error)):
+        await broken_off(here, error)
+    assert here.outcomes() == {outcome: 1}
+    assert here.rejections() == {}
+    assert here.figure("cancelled_audio_seconds_total") == pytest.approx(0.5)
+    assert here.worker.sent == [Cancel(job=1)]
+    assert here.model.queue.in_flight == 0
+
+
+async def test_a_cancelled_task_is_counted_cancelled_and_gives_its_place_back() -> None:
+    here = room(chunk(0.5), ...)
+    task = asyncio.create_task(spoken(here))
+    await until(lambda: here.worker.submitted)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert here.outcomes() == {"cancelled": 1}
+    assert here.worker.sent == [Cancel(job=1)]
+    assert (here.model.queue.in_flight, here.model.queue.waiting) == (0, 0)
+
+
+async def test_giving_up_in_the_queue_is_counted_cancelled() -> None:
+    here = room()
+    async with busy(here):
+        task = asyncio.create_task(spoken(here))
+        await until(lambda: here.model.queue.waiting)
+        task.cancel()
+        await asyncio.wait({task})
+    assert here.outcomes() == {"ok": 1, "cancelled": 1}
+    assert len(here.worker.submitted) == 1
+    assert (here.model.queue.in_flight, here.model.queue.waiting) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SynthesisError("It broke.", code="oom"), EngineUnavailableError("Gone.", code="worker_lost")],
+)
+async def test_what_the_engine_says_is_raised_and_counted_an_error(error: SpeechError) -> None:
+    here = room(chunk(0.5), error)
+    with pytest.raises(type(error)) as raised:
+        await spoken(here)
+    assert raised.value is error
+    assert here.outcomes() == {"error": 1}
+    assert here.rejections() == {}
+
+
+@pytest.mark.parametrize(
+    ("order", "down", "error", "reason"),
+    [
+        ({"text": "😀 !!!"}, False, NothingToSayError, "invalid"),
+        ({"voice": "nobody"}, False, VoiceNotFoundError, "invalid"),
+        ({"language": "it"}, False, UnsupportedLanguageError, "invalid"),
+        ({}, True, EngineUnavailableError, "loading"),
+    ],
+)
+async def test_a_refusal_is_counted_with_its_reason_and_never_reaches_a_worker(
+    order: dict[str, Any], *, down: bool, error: type[SpeechError], reason: str
+) -> None:
+    here = room(down=down)
+    with pytest.raises(error):
+        await spoken(here, SpeechOrder(**{"text": "Hello."} | order))
+    assert here.outcomes() == {"rejected": 1}
+    assert here.rejections() == {reason: 1}
+    assert here.worker.submitted == []
+    assert here.figure("input_characters_total") == 0
+
+
+async def test_a_full_queue_is_counted_with_its_reason() -> None:
+    here = room()
+    async with busy(here):
+        waiting = asyncio.create_task(spoken(here))
+        await until(lambda: here.model.queue.waiting)
+        with pytest.raises(QueueFullError):
+            await spoken(here)
+    await waiting
+    assert here.outcomes() == {"ok": 2, "rejected": 1}
+    assert here.rejections() == {"queue_full": 1}
+
+
+async def test_draining_lets_what_is_spoken_end_and_takes_nothing_new() -> None:
+    here = room()
+    async with busy(here):
+        draining = asyncio.create_task(here.synthesizer.drain(timeout_s=30))
+        await until(lambda: here.synthesizer.draining)
+        with pytest.raises(EngineUnavailableError) as refused:
+            await spoken(here)
+        assert refused.value.error_code == "draining"
+        assert not draining.done()
+    assert await draining
+    assert here.outcomes() == {"ok": 1, "rejected": 1}
+    assert here.rejections() == {"draining": 1}
+
+
+async def test_draining_waits_for_those_in_the_queue_too() -> None:
+    here = room()
+    async with busy(here):
+        waiting = asyncio.create_task(spoken(here))
+        await until(lambda: here.model.queue.waiting)
+        draining = asyncio.create_task(here.synthesizer.drain(timeout_s=30))
+        await asyncio.sleep(0)
+    assert await draining
+    assert waiting.done()
+    assert here.outcomes() == {"ok": 2}
+
+
+async def test_draining_does_not_wait_for_ever() -> None:
+    here = room()
+    async with busy(here):
+        assert not await here.synthesizer.drain(timeout_s=0.01)
+    assert await here.synthesizer.drain(timeout_s=0.01)
+
+
+async def test_draining_an_idle_daemon_ends_at_once() -> None:
+    here = room()
+    await spoken(here)
+    assert await here.synthesizer.drain(timeout_s=0)
