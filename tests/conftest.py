@@ -2,17 +2,21 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 ROOT = Path(__file__).parent.parent
 NEEDS = {
     "component": ["pytest_homeassistant_custom_component"],
     "contract": ["pytest_homeassistant_custom_component", ".venv/bin/indextts-daemon"],
     "daemon": ["hibari"],
-    "e2e": ["playwright", ".venv-hass/bin/hass"],
+    "e2e": ["playwright", ".venv-hass/bin/hass", "ffmpeg", "chromium"],
 }
+PROGRAMS = {"ffmpeg", "chromium"}
 
 
 def missing(need: str) -> bool:
+    if need in PROGRAMS:
+        return which(need) is None
     return not (ROOT / need).exists() if "/" in need else find_spec(need) is None
 
 

@@ -1,0 +1,113 @@
+"""One Home Assistant, two daemons and one browser for this world; every test pairs anew."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from shutil import which
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, async_playwright
+import pytest
+import pytest_asyncio
+
+from tests.e2e.daemon_process import DaemonProcess, lan_address, running_daemon
+from tests.e2e.hass_process import running_hass
+from tests.e2e.home_assistant import HomeAssistant
+from tests.e2e.log_expectations import LogExpectations
+from tests.e2e.pairing import DOMAIN, Paired, found, pair
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+HASS = ROOT / ".venv-hass" / "bin" / "hass"
+COMPONENTS = {
+    DOMAIN: ROOT / "custom_components" / DOMAIN,
+    "loudspeaker": HERE / "loudspeaker",
+}
+# As root in a closed network.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HomeAssistant]:
+    async with running_hass(HASS, tmp_path_factory.mktemp("hass"), COMPONENTS) as running:
+        yield running
+
+
+@pytest.fixture
+def log() -> LogExpectations:
+    return LogExpectations()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hass(house: HomeAssistant, log: LogExpectations) -> AsyncIterator[HomeAssistant]:
+    """Lend a Home Assistant that knows no daemon yet, and read its log afterwards."""
+    yield house
+    for entry in await house.entries(DOMAIN):
+        await house.remove(entry["entry_id"])
+    await house.catch_up()
+    log.check(house.complaints())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+    """Run a daemon with the embedded voices, announced on the machine's own network."""
+    folder = tmp_path_factory.mktemp("hallway")
+    async with running_daemon(
+        folder, name="Hallway", host=lan_address(), engine="embedded", announced=True
+    ) as process:
+        yield process
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def workshop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+    """Run a daemon that nothing announces, and that fails when a text tells it to."""
+    folder = tmp_path_factory.mktemp("workshop")
+    async with running_daemon(
+        folder, name="Workshop", host="127.0.0.1", engine="fake", announced=False
+    ) as process:
+        yield process
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger() -> AsyncIterator[int]:
+    """Run a web server that is no daemon, and return its port."""
+
+    async def greet(request: web.Request) -> web.Response:
+        return web.Response(text="Welcome to the printer.")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", greet)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        yield server.port
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def paired(hass: HomeAssistant, daemon: DaemonProcess) -> Paired:
+    """Pair the announced daemon for the length of one test."""
+    return await pair(hass, daemon, (await found(hass, daemon))["flow_id"])
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def page(house: HomeAssistant) -> AsyncIterator[Page]:
+    """Open a browser in which the owner is logged in."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=which("chromium"), args=CHROMIUM_FLAGS
+        )
+        try:
+            page = await browser.new_page(
+                viewport={"width": 1280, "height": 900}, color_scheme="light"
+            )
+            await page.add_init_script(house.login_script())
+            yield page
+        finally:
+            await browser.close()

@@ -1,0 +1,168 @@
+"""Home Assistant as its owner's browser and players use it: HTTP, WebSocket and the log."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+import re
+import time
+from typing import Any
+
+import aiohttp
+
+from tests.e2e.waiting import eventually
+
+LOG_S = 10
+LOUDSPEAKER = "media_player.loudspeaker"
+# What a Home Assistant outside of its container says about itself.
+BENIGN = re.compile(
+    r"Skipping pip installation|has not been tested by Home Assistant|zlib|turbojpeg|marketplace",
+    re.IGNORECASE,
+)
+_RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
+_COMPLAINT = re.compile(
+    r"^\S+ \S+ (WARNING|ERROR|CRITICAL) |^Traceback|^\w*(Error|Warning): ", re.MULTILINE
+)
+
+
+class CommandError(Exception):
+    """Home Assistant refused a command, in its own words."""
+
+
+class HomeAssistant:
+    """One running process at `url`, whose files are in `folder`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+        self._session = session
+        self._tokens: dict[str, Any] = {}
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._commands = 0
+        self._log_read = 0
+
+    async def log_in(self, code: str) -> None:
+        """Become the person to whom the authorization code was given."""
+        grant = {"grant_type": "authorization_code", "client_id": f"{self.url}/", "code": code}
+        self._tokens = await self.request("POST", "auth/token", data=grant)
+        self._socket = await self._session.ws_connect(f"{self.url}/api/websocket")
+        await self._socket.receive_json()
+        await self._socket.send_json({"type": "auth", "access_token": self._tokens["access_token"]})
+        assert (await self._socket.receive_json())["type"] == "auth_ok"
+
+    def login_script(self) -> str:
+        """Return the JavaScript that logs a browser in as the same person."""
+        tokens = self._tokens | {
+            "hassUrl": self.url,
+            "clientId": f"{self.url}/",
+            "expires": int(time.time() + self._tokens["expires_in"]) * 1000,
+        }
+        return f"localStorage.setItem('hassTokens', {json.dumps(json.dumps(tokens))})"
+
+    async def request(self, method: str, path: str, **arguments: Any) -> Any:
+        """Return the JSON that `path` answers with."""
+        async with self._session.request(
+            method, f"{self.url}/{path}", headers=self._headers, **arguments
+        ) as response:
+            assert response.ok, f"{path}: {response.status} {await response.text()}"
+            return await response.json()
+
+    async def command(self, kind: str, **arguments: Any) -> Any:
+        """Send a WebSocket command and return its result. Raises CommandError."""
+        assert self._socket is not None
+        self._commands += 1
+        await self._socket.send_json({"id": self._commands, "type": kind, **arguments})
+        while (answer := await self._socket.receive_json()).get("id") != self._commands:
+            pass
+        if not answer["success"]:
+            raise CommandError(answer["error"]["message"])
+        return answer["result"]
+
+    async def state(self, entity_id: str) -> str | None:
+        states = await self.command("get_states")
+        return next((one["state"] for one in states if one["entity_id"] == entity_id), None)
+
+    async def device(self, device_id: str) -> dict[str, Any] | None:
+        devices = await self.command("config/device_registry/list")
+        return next((device for device in devices if device["id"] == device_id), None)
+
+    async def entries(self, domain: str) -> list[dict[str, Any]]:
+        return list(await self.command("config_entries/get", domain=domain))
+
+    async def connection(self, entry_id: str) -> dict[str, Any] | None:
+        """Read what an entry keeps of its device; the disk has it a second after the memory."""
+        kept = json.loads((self.folder / ".storage" / "core.config_entries").read_text())
+        by_id = {entry["entry_id"]: entry["data"] for entry in kept["data"]["entries"]}
+        return by_id.get(entry_id)
+
+    async def remove(self, entry_id: str) -> None:
+        await self.request("DELETE", f"api/config/config_entries/entry/{entry_id}")
+
+    async def discovered(self, name: str) -> dict[str, Any] | None:
+        """Return the flow behind the card of a found device of this name."""
+        flows = await self.command("config_entries/flow/progress")
+        shown = [flow["context"].get("title_placeholders", {}).get("name") for flow in flows]
+        return flows[shown.index(name)] if name in shown else None
+
+    async def start_flow(self, domain: str) -> dict[str, Any]:
+        asked = {"handler": domain}
+        return dict(await self.request("POST", "api/config/config_entries/flow", json=asked))
+
+    async def answer_flow(self, flow_id: str, **answers: Any) -> dict[str, Any]:
+        path = f"api/config/config_entries/flow/{flow_id}"
+        return dict(await self.request("POST", path, json=answers))
+
+    async def abandon_flow(self, flow_id: str) -> None:
+        await self.request("DELETE", f"api/config/config_entries/flow/{flow_id}")
+
+    async def speech(self, entity_id: str, message: str, **options: Any) -> tuple[int, bytes]:
+        """Have a message spoken, and fetch the sound as a player does: without credentials."""
+        asked = {"engine_id": entity_id, "message": message, "cache": False, "options": options}
+        place = await self.request("POST", "api/tts_get_url", json=asked)
+        async with self._session.get(f"{self.url}{place['path']}") as response:
+            return response.status, await response.read()
+
+    async def speak(self, entity_id: str, message: str) -> None:
+        """Say it on the loudspeaker, as an automation does. Raises CommandError."""
+        data = {"media_player_entity_id": LOUDSPEAKER, "message": message, "cache": False}
+        await self.command(
+            "call_service",
+            domain="tts",
+            service="speak",
+            service_data=data,
+            target={"entity_id": entity_id},
+        )
+
+    @property
+    def heard(self) -> Path:
+        """The file of what the loudspeaker played last."""
+        return self.folder / "heard"
+
+    @property
+    def output(self) -> Path:
+        """The file of what the process writes."""
+        return self.folder / "output.log"
+
+    async def catch_up(self) -> None:
+        """Wait until all that has happened is in the log, which is written a moment later."""
+        mark = f"Up to here: {time.monotonic()}"
+        data = {"message": mark, "level": "info"}
+        await self.command("call_service", domain="system_log", service="write", service_data=data)
+
+        async def is_written() -> bool | None:
+            return mark in self.output.read_text() or None
+
+        await eventually(is_written, what="Home Assistant's log", within_s=LOG_S)
+
+    def complaints(self) -> list[str]:
+        """Read on in the log, and return the records that would worry its reader."""
+        with self.output.open() as log:
+            log.seek(self._log_read)
+            text = log.read()
+            self._log_read = log.tell()
+        records = [record.strip() for record in _RECORD.split(text)]
+        return [one for one in records if _COMPLAINT.search(one) and not BENIGN.search(one)]
+
+    @property
+    def _headers(self) -> Mapping[str, str]:
+        token = self._tokens.get("access_token")
+        return {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,0 +1,1 @@
+"""A loudspeaker for tests: Home Assistant plays, the test listens to what arrived."""
