@@ -112,11 +112,12 @@ END
   export APT_CONFIG=$1/apt.conf
 }
 
-# test_environment: .venv, with what checks the daemon and drives the end-to-end tests. For some Pythons one package
-# of those is built here.
+# test_environment GROUP...: .venv, with these groups of pyproject's too. For some Pythons one package is built here.
 test_environment() {
+  local group options=()
+  for group in "$@"; do options+=(--group "$root/pyproject.toml:$group"); done
   system_packages c++=g++ python3-config=python3-dev
-  daemon_environment test --group "$root/pyproject.toml:lint" --group "$root/pyproject.toml:test"
+  daemon_environment "$*" "${options[@]}"
 }
 
 # home_assistant_environment: .venv-ha, for the integration's tests; two of its packages are built here.
