@@ -17,6 +17,9 @@ INNER_INTERFACES = re.compile(
     r"(docker|br-|veth|virbr|vnet|cni|flannel|cali|podman|lxc|lxd|tun|tap|wg|tailscale|zt|utun|ifb)"
 )
 
+LABEL_BYTES = 58  # of the 63 that a label may have
+NAME_BYTES = 250  # a TXT entry has 255, `name=` included
+
 Address = IPv4Address | IPv6Address
 
 
@@ -58,7 +61,7 @@ class Announcement:
             "auth": str(int(auth)),
             "tls": "0",
             "path": "/v1",
-            "name": name,
+            "name": name.encode()[:NAME_BYTES].decode(errors="ignore"),
         }
         self._zeroconf: AsyncZeroconf | None = None
 
@@ -67,25 +70,28 @@ class Announcement:
 
         Raises OSError and ZeroconfError.
         """
-        zeroconf = AsyncZeroconf(
-            interfaces=list(addresses),
-            ip_version=IPVersion.All if any(":" in one for one in addresses) else IPVersion.V4Only,
-        )
-        label = self._name.replace(".", "-")[:63]
         info = AsyncServiceInfo(
             SERVICE_TYPE,
-            f"{label}.{SERVICE_TYPE}",
+            f"{self._label()}.{SERVICE_TYPE}",
             port=port,
             parsed_addresses=list(addresses),
             properties=self._properties,
             server=f"indextts-{self._properties['id'][:12]}.local.",
         )
+        zeroconf = AsyncZeroconf(
+            interfaces=list(addresses),
+            ip_version=IPVersion.All if any(":" in one for one in addresses) else IPVersion.V4Only,
+        )
         try:
             await (await zeroconf.async_register_service(info, allow_name_change=True))
-        except (ZeroconfError, OSError):
+        except BaseException:  # the daemon may be told to stop meanwhile
             await zeroconf.async_close()
             raise
         self._zeroconf = zeroconf
+
+    def _label(self) -> str:
+        """Return the name as one label of at most 63 bytes, with room for a number."""
+        return self._name.replace(".", "-").encode()[:LABEL_BYTES].decode(errors="ignore")
 
     async def withdraw(self) -> None:
         """Say goodbye; harmless when nothing was announced."""

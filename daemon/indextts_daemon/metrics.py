@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.metrics import MetricWrapperBase
 
 FIRST_AUDIO_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30)
+HTTP_S = (0.005, 0.02, 0.1, 0.5, 2, 10, 60)
 REQUEST_S = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120)
 QUEUE_S = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 STAGE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -59,7 +60,7 @@ class Metrics:
             Counter, "http_requests", "HTTP requests answered.", ("route", "method", "code")
         )
         self.http_duration = new(
-            Histogram, "http_request_duration_seconds", "HTTP request time.", ("route",), REQUEST_S
+            Histogram, "http_request_duration_seconds", "HTTP request time.", ("route",), HTTP_S
         )
         self.http_connections = new(Gauge, "http_connections", "Requests being answered.")
         self.requests = new(

@@ -1,0 +1,182 @@
+"""Names, labels and buckets are a contract; all start at zero, stay few, and something feeds each.
+
+After a change on purpose, `golden()` below prints the new tests/daemon/metrics_golden.txt.
+"""
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise, product
+from pathlib import Path
+import re
+
+from prometheus_client import generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+import indextts_daemon
+from indextts_daemon.metrics import (
+    MODEL_STATES,
+    OUTCOMES,
+    PRIORITIES,
+    REJECTIONS,
+    RESTARTS,
+    STAGES,
+    Metrics,
+)
+
+PACKAGE = Path(indextts_daemon.__file__).parent
+GOLDEN = Path(__file__).parent / "metrics_golden.txt"
+FEEDING = {"inc", "dec", "set", "observe"}
+OWNERS = {"metrics", "_metrics", "self"}
+PREPARING = {"__init__", "_start_at_zero", "know_model"}  # of Metrics: they feed nothing
+
+
+def ours(metrics: Metrics) -> dict[str, MetricWrapperBase]:
+    return {
+        attribute: metric
+        for attribute, metric in vars(metrics).items()
+        if isinstance(metric, MetricWrapperBase)
+    }
+
+
+def golden() -> str:
+    lines = []
+    for metric in ours(Metrics()).values():
+        (family,) = metric.describe()
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ",".join(metric._labelnames) or "-"
+        bounds = metric._kwargs.get("buckets", ())
+        lines.append(" ".join([name, family.type, labels, *map(str, bounds)]))
+    return "\n".join(sorted(lines)) + "\n"
+
+
+def values(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+
+
+def series(metrics: Metrics) -> int:
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    return len([line for line in lines if not line.startswith("#")])
+
+
+def functions(folder: Path) -> Iterator[ast.AST]:
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not (
+                file.name == "metrics.py" and node.name in PREPARING
+            ):
+                yield node
+
+
+def fed(function: ast.AST) -> set[str]:
+    """Return the metrics that a function sets or observes, be it under another name."""
+    called = {
+        node.targets[0].id: node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    found = set()
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in FEEDING:
+            fed_one = call.func.value
+            if isinstance(fed_one, ast.Name):
+                fed_one = called.get(fed_one.id, fed_one)
+            found |= {
+                node.attr
+                for node in ast.walk(fed_one)
+                if isinstance(node, ast.Attribute)
+                and getattr(node.value, "attr", getattr(node.value, "id", "")) in OWNERS
+            }
+    return found
+
+
+def test_names_labels_and_buckets_are_what_dashboards_were_built_on() -> None:
+    assert golden() == GOLDEN.read_text("utf-8")
+
+
+def test_names_follow_the_conventions_of_prometheus() -> None:
+    for line in GOLDEN.read_text("utf-8").splitlines():
+        name, kind, _, *bounds = line.split()
+        assert re.fullmatch(r"indextts_[a-z][a-z_]*[a-z]", name), name
+        assert name.endswith("_total") == (kind == "counter"), name
+        assert not re.search(r"_(ms|kb|mb|percent)(_|$)", name), name
+        assert all(float(low) < float(high) for low, high in pairwise(bounds)), name
+        assert bool(bounds) == (kind == "histogram"), name
+
+
+def test_every_metric_explains_itself() -> None:
+    text = generate_latest(Metrics().registry).decode()
+    for line in GOLDEN.read_text("utf-8").splitlines():
+        assert re.search(rf"^# HELP {line.split()[0]} \S", text, re.MULTILINE), line
+
+
+def test_what_can_be_known_is_zero_from_the_start() -> None:
+    metrics = Metrics()
+    metrics.know_model("fake")
+    now = values(metrics)
+    expected = [
+        *product(["indextts_requests_total"], product(OUTCOMES, PRIORITIES, ["http"])),
+        *product(["indextts_rejections_total"], product(REJECTIONS)),
+        *product(["indextts_stage_duration_seconds_count"], product(STAGES)),
+        *product(
+            [
+                "indextts_time_to_first_audio_seconds_count",
+                "indextts_request_duration_seconds_count",
+                "indextts_queue_wait_seconds_count",
+                "indextts_queue_length",
+            ],
+            product(PRIORITIES),
+        ),
+        *product(["indextts_model_loads_total"], product(["fake"], ["ok", "failed"])),
+        *product(["indextts_worker_restarts_total"], product(["fake"], RESTARTS)),
+        ("indextts_model_load_duration_seconds_count", ("fake",)),
+        ("indextts_worker_up", ("fake",)),
+        ("indextts_worker_start_time_seconds", ("fake",)),
+        ("indextts_worker_heartbeat_timestamp_seconds", ("fake",)),
+        ("indextts_in_flight_requests", ()),
+        ("indextts_http_connections", ()),
+    ]
+    assert {key: now.get(key) for key in expected} == dict.fromkeys(expected, 0)
+
+
+def test_a_model_is_in_one_state_at_a_time() -> None:
+    metrics = Metrics()
+    metrics.know_model("fake")
+    for state in MODEL_STATES:
+        metrics.model_is("fake", state)
+        now = values(metrics)
+        figures = {name: now["indextts_model_state", ("fake", name)] for name in MODEL_STATES}
+        assert [name for name, figure in figures.items() if figure] == [state]
+        assert now["indextts_worker_up", ("fake",)] == (state == "ready")
+
+
+def test_two_daemons_in_one_process_share_no_figure() -> None:
+    one, other = Metrics(), Metrics()
+    one.in_flight.inc()
+    assert values(one)["indextts_in_flight_requests", ()] == 1
+    assert values(other)["indextts_in_flight_requests", ()] == 0
+
+
+def test_the_process_and_its_collector_are_measured_too() -> None:
+    names = {name for name, _ in values(Metrics())}
+    assert {
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "python_gc_collections_total",
+        "python_info",
+    } <= names
+
+
+def test_before_any_use_the_series_are_few() -> None:
+    metrics = Metrics()
+    for model in ("fake", "embedded"):
+        metrics.know_model(model)
+    assert series(metrics) <= 350
+
+
+def test_something_in_the_daemon_feeds_every_metric() -> None:
+    feeding = set().union(*map(fed, functions(PACKAGE)))
+    assert set(ours(Metrics())) - feeding == set()
