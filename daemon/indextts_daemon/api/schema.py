@@ -36,7 +36,7 @@ SPEECH = vol.Schema(
             least=1, most=64
         ),
         vol.Optional("voice", description="A voice's id; the language decides if absent."): vol.Any(
-            IDENTIFIER, {vol.Required("id"): IDENTIFIER}
+            IDENTIFIER, vol.Schema({vol.Required("id"): IDENTIFIER})
         ),
         vol.Optional("response_format", default="mp3", description="How it is encoded."): OneOf(
             values=FORMATS

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 import logging
 import time
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -115,5 +116,7 @@ def _headers(
     if route.degraded:
         headers["X-IndexTTS-Degraded"] = ", ".join(route.degraded)
     if ignored:
-        headers["X-Ignored-Params"] = ", ".join(ignored)
+        # As a URL would, for any character may come; short, for a client's limit on a header.
+        names = [quote(name[:40], errors="replace") for name in ignored[:16]]
+        headers["X-Ignored-Params"] = ", ".join(names)
     return headers

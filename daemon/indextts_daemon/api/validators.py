@@ -59,7 +59,7 @@ class Text:
             raise vol.Invalid(
                 f"must have {self.least} to {self.most} characters; this has {len(value)}"
             )
-        if self.pattern is not None and not re.search(self.pattern, value):
+        if self.pattern is not None and not re.fullmatch(self.pattern, value):
             raise vol.Invalid(self.otherwise)
         return value
 
@@ -84,7 +84,8 @@ class OneOf:
 
     def schema(self) -> dict[str, Any]:
         """Say the same in JSON Schema."""
-        return {"enum": list(self.values)}
+        kind = "integer" if all(isinstance(value, int) for value in self.values) else "string"
+        return {"type": kind, "enum": list(self.values)}
 
 
 IDENTIFIER = Text(
