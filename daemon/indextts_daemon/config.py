@@ -257,7 +257,7 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(err, "problem", None) or "it is not YAML"
         raise SettingsError(f"{file}{where}: {problem}.") from err
-    if tree is None:
+    if node is None or tree is None:
         return {}, {}
     if not isinstance(tree, dict):
         raise SettingsError(f"{file}, line 1: expected keys and values, such as `engine: auto`.")

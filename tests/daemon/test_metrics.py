@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from itertools import pairwise, product
 from pathlib import Path
 import re
+from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 import indextts_daemon
+from indextts_daemon.api.routes import ROUTES
 from indextts_daemon.metrics import (
     MODEL_STATES,
     OUTCOMES,
@@ -22,6 +24,7 @@ from indextts_daemon.metrics import (
     STAGES,
     Metrics,
 )
+from tests.daemon.door import Door
 
 PACKAGE = Path(indextts_daemon.__file__).parent
 GOLDEN = Path(__file__).parent / "metrics_golden.txt"
@@ -175,6 +178,24 @@ def test_before_any_use_the_series_are_few() -> None:
     for model in ("fake", "embedded"):
         metrics.know_model(model)
     assert series(metrics) <= 350
+
+
+async def test_after_every_kind_of_use_the_series_are_still_few(door: Door) -> None:
+    async def ask(method: str, path: str, **how: Any) -> None:
+        async with door.session.request(method, path, **how) as response:
+            if response.content_type != "text/event-stream":
+                await response.read()
+
+    paths = [route.path for route in ROUTES] + [f"/zork-{number}" for number in range(50)]
+    for path in paths:
+        for method in ("GET", "POST", "PUT", "BREW"):
+            await ask(method, path.replace("{id}", f"voice{method}"))
+        await ask("GET", path, headers={"Authorization": ""})
+    for text in ("Hello.", "😀", "{{fail one}}", "{{fail two}}", "x" * 5000):
+        await ask("POST", "/v1/audio/speech", json={"input": text, "voice": "fake-01"})
+        await ask("POST", "/v1/audio/speech", json={"input": text, "model": f"m{len(text)}"})
+        await ask("POST", "/v1/pair", json={"code": text, "name": "x"})
+    assert series(door.services.metrics) <= 600
 
 
 def test_something_in_the_daemon_feeds_every_metric() -> None:
