@@ -1,6 +1,7 @@
 """One Home Assistant, two daemons and one browser for this world; every test pairs anew."""
 
 from collections.abc import AsyncIterator
+import os
 from pathlib import Path
 from shutil import which
 
@@ -60,8 +61,9 @@ async def hass(house: HomeAssistant, log: LogExpectations) -> AsyncIterator[Home
 async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
     """Run a daemon with the embedded voices, announced on the machine's own network."""
     folder = tmp_path_factory.mktemp("hallway")
+    name = f"Hallway {os.getpid()}"  # other runs in the same network announce theirs
     async with running_daemon(
-        folder, name="Hallway", host=lan_address(), engine="embedded", announced=True
+        folder, name=name, host=lan_address(), engine="embedded", announced=True
     ) as process:
         yield process
 

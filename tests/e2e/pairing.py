@@ -9,6 +9,13 @@ from tests.e2e.waiting import eventually
 
 DOMAIN = "indextts"
 FOUND_S = 30
+# What Assist asks a text-to-speech entity for, on behalf of a voice satellite.
+SATELLITE = {
+    "preferred_format": "wav",
+    "preferred_sample_rate": 16000,
+    "preferred_sample_channels": 1,
+    "preferred_sample_bytes": 2,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import pytest_asyncio
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.home_assistant import CommandError, HomeAssistant
 from tests.e2e.log_expectations import LogExpectations
-from tests.e2e.pairing import Paired, pair_by_hand
+from tests.e2e.pairing import SATELLITE, Paired, pair_by_hand
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,12 +19,14 @@ async def broken(hass: HomeAssistant, workshop: DaemonProcess) -> Paired:
     return await pair_by_hand(hass, workshop)
 
 
+@pytest.mark.parametrize("options", [{}, SATELLITE], ids=["player", "satellite"])
 async def test_a_failure_of_the_daemon_is_an_error_and_not_silence(
-    hass: HomeAssistant, broken: Paired, log: LogExpectations
+    hass: HomeAssistant, broken: Paired, log: LogExpectations, options: dict[str, object]
 ) -> None:
     log.expect(FAILED)
+    message = "{{fail synthesis_failed}} Good morning."
 
-    status, audio = await hass.speech(broken.entity_id, "{{fail synthesis_failed}} Good morning.")
+    status, audio = await hass.speech(broken.entity_id, message, **options)
 
     assert (status, audio) == (500, b"")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.hearing import decoded, misheard
 from tests.e2e.home_assistant import HomeAssistant
-from tests.e2e.pairing import Paired
+from tests.e2e.pairing import SATELLITE, Paired
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,17 +47,11 @@ async def test_a_satellite_gets_the_rate_that_it_asks_for(
     hass: HomeAssistant, paired: Paired
 ) -> None:
     sentence = "The lights in the living room are still on."
-    wanted = {
-        "preferred_format": "wav",
-        "preferred_sample_rate": 16000,
-        "preferred_sample_channels": 1,
-        "preferred_sample_bytes": 2,
-    }
 
-    status, audio = await hass.speech(paired.entity_id, sentence, **wanted)
+    status, audio = await hass.speech(paired.entity_id, sentence, **SATELLITE)
 
     assert status == 200
-    assert int.from_bytes(audio[24:28], "little") == wanted["preferred_sample_rate"]
+    assert int.from_bytes(audio[24:28], "little") == 16000
     assert misheard(sentence, decoded(audio)[1]) <= UNDERSTOOD
 
 
