@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import errno
+import os
 from pathlib import Path
 import shutil
 import socket
@@ -72,7 +73,7 @@ async def _data_folder(data_dir: Path) -> tuple[str, str]:
 
 
 async def _disk(data_dir: Path) -> tuple[str, str]:
-    folder = next(parent for parent in (data_dir, *data_dir.parents) if parent.exists())
+    folder = next(parent for parent in (data_dir, *data_dir.parents) if os.access(parent, os.F_OK))
     free = shutil.disk_usage(folder).free
     verdict = "ok" if free >= LEAST_DISK_BYTES else "FAIL"
     return verdict, f"{free / 1e9:.1f} GB free for the data folder"
@@ -106,8 +107,10 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
         services.encoders.shutdown(wait=False)
     if trouble:
         return "FAIL", trouble
-    model = services.pool.default.id
-    return "ok", f"the model {model} spoke {time.monotonic() - since:.1f} s after its start"
+    default, took_s = services.pool.default, time.monotonic() - since
+    if default.load_failed:
+        return "note", f"only the embedded voices speak: {default.reason}"
+    return "ok", f"the model {default.id} spoke {took_s:.1f} s after its start"
 
 
 async def _zeroconf(settings: Settings) -> tuple[str, str]:

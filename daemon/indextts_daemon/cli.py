@@ -184,7 +184,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
     file = asked.config
     if file is None:
         usual = _data_dir(asked) / "settings.yaml"
-        file = usual if usual.exists() else None
+        file = usual if os.access(usual, os.F_OK) else None
     flags = {
         "engine": asked.engine,
         "server.host": asked.host,

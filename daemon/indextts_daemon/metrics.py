@@ -40,7 +40,8 @@ STAGES = (
 MODEL_STATES = ("unloaded", "loading", "warming", "ready", "draining", "failed")
 RESTARTS = ("crash", "hang")
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # `_created` doubles the series and is asked for by nobody
+# `_created` doubles the series and is asked for by nobody.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
 

@@ -9,6 +9,7 @@ import aiohttp
 
 from .errors import EngineUnavailableError, SpeechError
 
+NOT_OURS = (aiohttp.ContentTypeError, ValueError, LookupError, TypeError)  # no answer of ours
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=60.0)
 
 
@@ -28,12 +29,17 @@ class Remote:
     async def open_pairing(self) -> tuple[str, int]:
         """Ask for a pairing code; returns it and its seconds to live."""
         async with self._ask("POST", "/v1/pair/code") as response:
-            body = await response.json()
-            return str(body["code"]), int(body["expires_in_s"])
+            try:
+                body = await response.json()
+                return str(body["code"]), int(body["expires_in_s"])
+            except NOT_OURS as err:
+                raise _something_else(response) from err
 
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""
         async with self._ask("POST", "/v1/audio/speech", json=body) as response:
+            if not response.content_type.startswith("audio/"):
+                raise _something_else(response)
             async for part in response.content.iter_any():
                 yield part
 
@@ -61,7 +67,9 @@ async def _refusal(response: aiohttp.ClientResponse) -> SpeechError:
     try:
         error = (await response.json())["error"]
         return SpeechError(str(error["message"]), code=str(error["code"]), param=error["param"])
-    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
-        return SpeechError(
-            f"Something else answers at {response.url.origin()}.", code="not_indextts"
-        )
+    except NOT_OURS:
+        return _something_else(response)
+
+
+def _something_else(response: aiohttp.ClientResponse) -> SpeechError:
+    return SpeechError(f"Something else answers at {response.url.origin()}.", code="not_indextts")

@@ -1,10 +1,12 @@
 """The service's rooms for tests: models that only say what they can do, and real ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 import os
+from pathlib import Path
+import stat
 from typing import Any
 
 from indextts_daemon.errors import EngineUnavailableError
@@ -155,3 +157,18 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 what is waited for tells nobody
             await asyncio.sleep(0.001)
+
+
+@contextmanager
+def shut(folder: Path) -> Iterator[None]:
+    """Take away the right to enter `folder`; root has to become somebody for that."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    folder.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(mode)

@@ -1,8 +1,5 @@
 """Who the daemon is, and how a stranger comes to its token."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-import os
 from pathlib import Path
 import stat
 
@@ -16,6 +13,7 @@ from indextts_daemon.identity import (
     open_identity,
     read_token,
 )
+from tests.daemon.rooms import shut
 
 GIVEN, BY_HAND, RIGHT, BLANK = "given", "by-hand", "right", " "
 
@@ -27,21 +25,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@contextmanager
-def shut(folder: Path) -> Iterator[None]:
-    """Take away the right to enter `folder`; root has to become somebody for that."""
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    folder.chmod(0)
-    user = os.geteuid()
-    try:
-        if user == 0:
-            os.seteuid(65534)
-        yield
-    finally:
-        os.seteuid(user)
-        folder.chmod(mode)
 
 
 def wrong(code: str) -> str:
