@@ -1,0 +1,257 @@
+"""`indextts-daemon check`: each thing that can be wrong fails its own line, and the command."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import re
+import shutil
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from zeroconf.asyncio import AsyncZeroconf
+
+from indextts_daemon import check, cli, serve
+
+ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|GPU) +(\S.*)")
+NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "GPU"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was printed: verdict and message by check, the last line, and the exit code."""
+
+    rows: dict[str, tuple[str, str]]
+    verdict: str
+    code: int
+
+    def failed(self) -> list[str]:
+        return [name for name, (verdict, _) in self.rows.items() if verdict == "FAIL"]
+
+
+class Machine:
+    """Runs the check with settings that pass wherever the test does not break something."""
+
+    def __init__(self, data_dir: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.data_dir = data_dir
+        self.host, self.port = "127.0.0.1", 0
+        self.settings = ["discovery: {enabled: false}"]
+        self._config = data_dir.parent / "check.yaml"
+        self._capture = capture
+
+    def check(self) -> Table:
+        self._config.write_text("\n".join(self.settings))
+        arguments = ["--config", self._config, "--data-dir", self.data_dir, "--host", self.host]
+        arguments += ["--port", self.port, "--engine", "fake"]
+        code = cli.main(["check", *map(str, arguments)])
+        printed = self._capture.readouterr()
+        assert printed.err == ""
+        *lines, blank, verdict = printed.out.splitlines()
+        assert blank == ""
+        matches = [ROW.fullmatch(line) for line in lines]
+        assert all(matches), lines
+        rows = {match[2]: (match[1], match[3]) for match in matches if match}
+        assert list(rows) == NAMES
+        return Table(rows, verdict, code)
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left() -> Iterator[None]:
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    before = set(children.read_text().split())
+    yield
+    assert set(children.read_text().split()) <= before
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Machine:
+    """Offer a machine on which everything is well, and nothing takes the place of the fake."""
+    monkeypatch.setattr(serve, "FALLBACK", "fake")
+    return Machine(tmp_path / "data", capsys)
+
+
+def assert_only(table: Table, name: str, message: str) -> None:
+    assert table.failed() == [name]
+    assert re.search(message, table.rows[name][1]), table.rows[name]
+    assert (table.code, table.verdict) == (1, f"Not ready: see {name}.")
+
+
+def test_a_machine_where_all_is_well_passes_and_is_left_as_it_was(machine: Machine) -> None:
+    table = machine.check()
+    assert table.failed() == []
+    assert (table.code, table.verdict) == (0, "The daemon can run here.")
+    assert [verdict for verdict, _ in table.rows.values()][:4] == ["ok"] * 4
+    assert re.fullmatch(r"the model fake spoke \d+\.\d s after its start", table.rows["voice"][1])
+    assert list(machine.data_dir.iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_written_fails(machine: Machine) -> None:
+    machine.data_dir.write_bytes(b"a file in its place")
+    assert_only(machine.check(), "data folder", "cannot be written .+name another: --data-dir")
+    machine.data_dir /= "below"
+    assert_only(machine.check(), "data folder", "cannot be written")
+
+
+def test_a_disk_that_is_nearly_full_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for free, failed in ((199_999_999, ["disk"]), (200_000_000, [])):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        table = machine.check()
+        assert table.failed() == failed
+        assert table.rows["disk"][1] == "0.2 GB free for the data folder"
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_a_port_that_is_taken_fails(machine: Machine, family: int, host: str) -> None:
+    with socket.socket(family) as taken:
+        taken.bind((host, 0))
+        taken.listen()
+        machine.host, machine.port = host, taken.getsockname()[1]
+        assert_only(machine.check(), "port", f"^{machine.port} on {host} is taken, perhaps by")
+
+
+def test_an_address_of_another_machine_fails(machine: Machine) -> None:
+    machine.host, machine.port = "203.0.113.5", 8818
+    assert_only(machine.check(), "port", r"cannot be opened \(Cannot assign requested address\)")
+
+
+def test_a_model_that_does_not_load_fails_with_its_reason(machine: Machine) -> None:
+    machine.settings.append("fake: {load: fail}")
+    assert_only(machine.check(), "voice", "settings ask the fake engine to fail")
+
+
+def test_a_model_that_makes_silence_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "SILENCE", 2.0)
+    assert_only(machine.check(), "voice", r"^The model made silence\.$")
+
+
+def test_where_only_the_fallback_speaks_that_is_said(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "FALLBACK", "embedded")
+    machine.settings.append("fake: {load: fail}")
+    table = machine.check()
+    assert table.rows["voice"] == (
+        "note",
+        "only the embedded voices speak: The settings ask the fake engine to fail.",
+    )
+    assert table.code == 0
+
+
+def test_zeroconf_is_tried_on_the_lan(machine: Machine) -> None:
+    machine.settings.clear()
+    machine.host = "0.0.0.0"  # noqa: S104
+    table = machine.check()
+    assert table.failed() == []
+    assert re.fullmatch(r"announcements on .+ are heard", table.rows["zeroconf"][1])
+
+
+def test_an_announcement_that_does_not_come_back_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*_: object, **__: object) -> None:
+        return None
+
+    machine.settings.clear()
+    machine.host = "0.0.0.0"  # noqa: S104
+    monkeypatch.setattr(AsyncZeroconf, "async_get_service_info", deaf)
+    assert_only(machine.check(), "zeroconf", "does not come back; open UDP port 5353")
+
+
+def test_an_announcement_that_cannot_be_made_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    machine.settings.clear()
+    machine.host = "0.0.0.0"  # noqa: S104
+    monkeypatch.setattr(AsyncZeroconf, "async_register_service", refused)
+    assert_only(machine.check(), "zeroconf", "cannot announce .+unreachable.+ is multicast blocked")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [("discovery: {enabled: false}", "switched off"), ("", "no address that the LAN can reach")],
+)
+def test_without_zeroconf_the_address_is_to_be_typed(
+    machine: Machine, settings: str, message: str
+) -> None:
+    machine.settings[:] = [settings]
+    verdict, said = machine.check().rows["zeroconf"]
+    assert verdict == "note"
+    assert said.startswith(message)
+    assert said.endswith("clients need the address typed in")
+
+
+def test_all_that_fails_is_named_at_the_end(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.data_dir.write_bytes(b"")
+    machine.host = "203.0.113.5"
+    table = machine.check()
+    assert table.failed() == ["data folder", "port"]
+    assert (table.code, table.verdict) == (1, "Not ready: see data folder, port.")
+
+
+class NVMLError(Exception):
+    """As the NVIDIA library raises."""
+
+
+def driver(*, cuda: int = 13020, fails: str | None = None) -> Any:
+    def call(name: str, answer: Any) -> Any:
+        def answered(*_: Any) -> Any:
+            if fails == name:
+                raise NVMLError("Driver Not Loaded")
+            return answer
+
+        return answered
+
+    answers = {
+        "nvmlInit": None,
+        "nvmlShutdown": None,
+        "nvmlDeviceGetHandleByIndex": 0,
+        "nvmlDeviceGetName": "NVIDIA GeForce RTX 5090",
+        "nvmlSystemGetDriverVersion": "580.65",
+        "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=32 * 2**30),
+        "nvmlSystemGetCudaDriverVersion_v2": cuda,
+    }
+    calls = {name: call(name, answer) for name, answer in answers.items()}
+    return SimpleNamespace(NVMLError=NVMLError, **calls)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "verdict", "message"),
+    [
+        (driver(), "ok", "NVIDIA GeForce RTX 5090, 32 GiB, driver 580.65"),
+        (
+            driver(cuda=12090),
+            "note",
+            (
+                "NVIDIA GeForce RTX 5090, 32 GiB, driver 580.65: too old for CUDA 13; "
+                "update it to use the GPU"
+            ),
+        ),
+        (driver(fails="nvmlInit"), "note", "no NVIDIA GPU; the embedded voices need none"),
+        (
+            driver(fails="nvmlDeviceGetHandleByIndex"),
+            "note",
+            "the NVIDIA driver does not answer (Driver Not Loaded)",
+        ),
+    ],
+)
+async def test_the_gpu_is_described_and_never_fails_the_check(
+    gpu: Any, verdict: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "pynvml", gpu)
+    assert await check._gpu() == (verdict, message)
