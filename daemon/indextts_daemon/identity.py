@@ -106,6 +106,11 @@ class Pairing:
         """Whether somebody has paired with this data folder before."""
         return self._marker.exists()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a code waits to be redeemed."""
+        return self._code is not None and self._clock() < self._expires_at
+
     def open(self) -> str:
         """Make a new code, which replaces one that is open."""
         self._code = f"{secrets.randbelow(1_000_000):06d}"
@@ -115,7 +120,7 @@ class Pairing:
 
     def redeem(self, code: str) -> None:
         """Use up the open code. Raises PairingClosedError or PairingCodeInvalidError."""
-        if self._code is None or self._clock() >= self._expires_at:
+        if self._code is None or not self.is_open:
             self._code = None
             raise PairingClosedError(
                 "No pairing code is open. Run `indextts-daemon pair` where the daemon runs."

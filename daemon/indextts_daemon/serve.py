@@ -186,8 +186,9 @@ async def _come_up(
     services.health.spoke = ""
     default = services.pool.default
     say(f"ready, but only with {FALLBACK}: {default.reason}" if default.load_failed else "ready")
-    if settings.server.auth and not services.pairing.ever_paired:
-        code = services.pairing.open()
+    pairing = services.pairing
+    if settings.server.auth and not (pairing.ever_paired or pairing.is_open):
+        code = pairing.open()
         say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
     if not settings.discovery.enabled:
         return

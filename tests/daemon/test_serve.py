@@ -205,6 +205,20 @@ async def test_pairing_gives_the_token_once_and_five_misses_close_it(tmp_path: P
         assert "Pairing code" not in again.log
 
 
+async def test_a_code_asked_for_before_it_is_ready_stays_good(tmp_path: Path) -> None:
+    with RunningDaemon(
+        tmp_path, settings={"engine": "fake", "fake": {"load": "slow"}}, wait_for="Listening"
+    ) as daemon:
+        async with daemon.session() as session:
+            async with session.post("/v1/pair/code") as response:
+                code = (await response.json())["code"]
+            daemon.line("^ready")
+            body = {"code": code, "name": "test"}
+            async with session.post("/v1/pair", json=body) as response:
+                assert response.status == 200
+        assert "Pairing code" not in daemon.log
+
+
 async def test_events_tell_of_a_lost_worker(tmp_path: Path) -> None:
     with RunningDaemon(tmp_path) as daemon:
         async with daemon.session() as session, session.get("/v1/events") as events:
