@@ -71,7 +71,6 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason=error_key(err), description_placeholders=err.details)
         self._abort_if_unique_id_configured(updates=self._address)
         self.context["title_placeholders"] = {"name": self._name}
-        self.context["configuration_url"] = str(self._client().url)
         if info.auth:
             return await self.async_step_pair()
         return await self.async_step_zeroconf_confirm()

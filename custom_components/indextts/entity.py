@@ -20,7 +20,6 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
         self._attr_unique_id = f"{info.instance_id}_{key}"
         self._attr_translation_key = key
         self._attr_device_info = DeviceInfo(
-            configuration_url=str(coordinator.client.url),
             entry_type=DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, info.instance_id)},
             manufacturer="IndexTTS",

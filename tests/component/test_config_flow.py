@@ -89,7 +89,6 @@ async def test_a_found_daemon_is_paired_by_its_code(
     assert flow["description_placeholders"] == {"name": "nas"}
     (progress,) = hass.config_entries.flow.async_progress()
     assert progress["context"]["title_placeholders"] == {"name": "nas"}
-    assert progress["context"]["configuration_url"] == ADDRESS
 
     result = await send(hass, flow, {CONF_CREDENTIAL: " 123 456 "})
     assert is_entry(result, ENTRY_DATA)
