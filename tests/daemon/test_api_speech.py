@@ -1,6 +1,8 @@
 """POST /v1/audio/speech, through a real door to a real worker process."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 import io
 import json
 import socket
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.daemon.door import Door, Opener, until
+from tests.daemon.door import TOKEN, Door, Opener, until
 from tests.daemon.fake_audio import assert_spoken_by_fake
 
 FORMATS = ("wav", "pcm", "mp3", "opus", "flac")
@@ -231,24 +233,38 @@ async def test_a_client_that_leaves_while_it_waits_leaves_the_queue(open_door: O
         assert queue.in_flight == 0
 
 
+@contextmanager
+def mute_client(door: Door) -> Iterator[None]:
+    """Ask for a lot, and read nothing."""
+    body = json.dumps({"input": LONG, "response_format": "wav", "sample_rate": 48000}).encode()
+    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2]))) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(
+            b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            + f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        yield
+
+
 async def test_a_client_that_never_reads_is_given_up(open_door: Opener) -> None:
     async with open_door(**{"server.idle_client_timeout_s": 0.5}) as door:
-        body = json.dumps({"input": LONG, "response_format": "wav", "sample_rate": 48000}).encode()
-        mute = socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2])))
-        with mute:
-            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            mute.sendall(
-                b"POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                + f"Authorization: Bearer a-token-for-tests\r\nContent-Length: {len(body)}".encode()
-                + b"\r\n\r\n"
-                + body
-            )
-            queue = door.services.pool.default.queue
-            await until(lambda: queue.in_flight == 1)
-            await until(lambda: queue.in_flight == 0)
-        outcomes = door.services.metrics.requests
-        assert outcomes.labels("timeout", "interactive", "http")._value.get() == 1
+        queue = door.services.pool.default.queue
+        given_up = door.services.metrics.requests.labels("timeout", "interactive", "http")
+        with mute_client(door):
+            await until(lambda: given_up._value.get() == 1)
+        assert (queue.in_flight, queue.listening) == (0, 0)
         assert await door.speak("It goes on.")
+
+
+async def test_clients_that_do_not_read_hold_up_nobody(door: Door) -> None:
+    queue = door.services.pool.default.queue
+    queue.resize(2)
+    with mute_client(door), mute_client(door):
+        await until(lambda: queue.listening == 2)
+        assert await door.speak("It goes on.")
+        assert queue.listening == 2
+    await until(lambda: queue.listening == 0)
 
 
 async def test_a_full_queue_says_when_to_come_back(open_door: Opener) -> None:

@@ -40,8 +40,8 @@ class Job:
 
 async def hold(queue: JobQueue, job: Job, admitted: list[Job]) -> None:
     try:
-        async with queue.place(job.priority) as waited_s:
-            job.waited_s = waited_s
+        async with queue.place(job.priority) as place:
+            job.waited_s = place.waited_s
             admitted.append(job)
             await job.done.wait()
             if job.broken:
@@ -283,3 +283,21 @@ async def test_a_refusal_takes_no_place() -> None:
         with suppress(asyncio.CancelledError):
             await waiting
     assert (queue.in_flight, queue.waiting) == (0, 0)
+
+
+async def test_a_place_that_is_released_is_free_while_its_audio_is_still_heard() -> None:
+    metrics = Metrics()
+    queue = JobQueue(capacity=2, metrics=metrics)
+    async with queue.place("interactive") as first:
+        first.release()
+        first.release()
+        async with queue.place("interactive") as second:
+            assert (queue.in_flight, queue.listening) == (1, 1)
+            second.release()
+            with pytest.raises(QueueFullError):  # what they have not heard yet is kept in memory
+                async with queue.place("interactive"):
+                    pass
+            async with queue.place("critical"):
+                pass
+    assert (queue.in_flight, queue.listening, queue.waiting) == (0, 0, 0)
+    assert metrics.in_flight._value.get() == 0

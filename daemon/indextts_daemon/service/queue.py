@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 import time
 
 from indextts_daemon.errors import QueueFullError
@@ -13,10 +14,19 @@ SMOOTHING = 0.2  # weight of the newest job in the moving average of the time a 
 FIRST_GUESS_S = 1.0
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """A job's place at the model; given back once, early or at the latest on leaving."""
+
+    waited_s: float
+    release: Callable[[], None]
+
+
 class JobQueue:
     """Admits as many jobs as the model can use at once; a bounded number waits behind them.
 
-    One place to wait beyond `capacity` is kept for critical requests.
+    Who has been spoken but is still listening counts among those who wait, since its audio is
+    kept. One place to wait beyond `capacity` is for critical requests.
     """
 
     def __init__(
@@ -25,6 +35,7 @@ class JobQueue:
         self.capacity = capacity
         self.slots = 1
         self.in_flight = 0
+        self.listening = 0  # spoken to the end, and not yet heard to it
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._held_s: float | None = None
         self._metrics = metrics
@@ -49,28 +60,36 @@ class JobQueue:
         self._wake()
 
     @asynccontextmanager
-    async def place(self, priority: str) -> AsyncIterator[float]:
-        """Hold a place while inside; yields the seconds waited for it. Raises QueueFullError."""
+    async def place(self, priority: str) -> AsyncIterator[Place]:
+        """Hold a place while inside, or until it is released. Raises QueueFullError."""
         waited_s = await self._enter(priority)
         self._metrics.queue_wait.labels(priority).observe(waited_s)
         since = self._clock()
+        held = True
+
+        def release() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self.listening += 1
+                self._leave(self._clock() - since)
+
         try:
-            yield waited_s
+            yield Place(waited_s=waited_s, release=release)
         finally:
-            held_s = self._clock() - since
-            past = held_s if self._held_s is None else self._held_s
-            self._held_s = past + SMOOTHING * (held_s - past)
-            self._leave()
+            release()
+            self.listening -= 1
 
     async def _enter(self, priority: str) -> float:
+        ahead = self.waiting + self.listening
+        if ahead >= self.capacity + (priority == "critical"):
+            raise QueueFullError(
+                f"{ahead} requests are waiting already. Try again shortly.",
+                retry_after_s=self.retry_after_s(),
+            )
         if self.in_flight < self.slots and not self._waiting:
             self._admit()
             return 0.0
-        if self.waiting >= self.capacity + (priority == "critical"):
-            raise QueueFullError(
-                f"{self.waiting} requests are waiting already. Try again shortly.",
-                retry_after_s=self.retry_after_s(),
-            )
         return await self._wait(priority)
 
     async def _wait(self, priority: str) -> float:
@@ -95,7 +114,10 @@ class JobQueue:
         self.in_flight += 1
         self._metrics.in_flight.inc()
 
-    def _leave(self) -> None:
+    def _leave(self, held_s: float | None = None) -> None:
+        if held_s is not None:
+            past = held_s if self._held_s is None else self._held_s
+            self._held_s = past + SMOOTHING * (held_s - past)
         self.in_flight -= 1
         self._metrics.in_flight.dec()
         self._wake()

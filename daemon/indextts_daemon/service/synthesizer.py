@@ -73,7 +73,7 @@ class Synthesizer:
         self._idle.clear()
         try:
             route = await self._accept(order)
-            async with route.model.queue.place(order.priority) as waited_s:
+            async with route.model.queue.place(order.priority) as place:
                 worker = await route.model.ready()
                 stream = worker.submit(
                     SpeechRequest(
@@ -85,7 +85,8 @@ class Synthesizer:
                     prepare(order.text, route.language),
                 )
                 self._metrics.input_characters.inc(len(order.text))
-                speech = Speech(route, stream, ordered_at=ordered_at, queue_wait_s=waited_s)
+                stream.when_made(place.release)  # a slow listener holds up nobody
+                speech = Speech(route, stream, ordered_at=ordered_at, queue_wait_s=place.waited_s)
                 try:
                     yield speech
                 finally:

@@ -23,6 +23,7 @@ class JobStream(AsyncIterator[AudioChunk]):
         self._send = send
         self._arrived: asyncio.Queue[AudioChunk | SpeechError | None] = asyncio.Queue()
         self._open = True  # the process has not ended the job, nor have we
+        self._when_made: Callable[[], None] = lambda: None
 
     def append(self, sentence: Sentence) -> None:
         """Give a job that was submitted with `end=False` its next sentence."""
@@ -43,6 +44,10 @@ class JobStream(AsyncIterator[AudioChunk]):
         self._open = False
         self._arrived.put_nowait(None)
 
+    def when_made(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the process is done with the job, however far it is read."""
+        self._when_made = callback
+
     def push(self, chunk: AudioChunk) -> None:
         """Take in a chunk; a cancelled job's is dropped."""
         if self._open:
@@ -53,6 +58,7 @@ class JobStream(AsyncIterator[AudioChunk]):
         if self._open:
             self._open = False
             self._arrived.put_nowait(error)
+            self._when_made()
 
     def __aiter__(self) -> Self:
         return self
