@@ -97,8 +97,7 @@ class Announcement:
         """Say goodbye; harmless when nothing was announced."""
         zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
-            await zeroconf.async_unregister_all_services()
-            await zeroconf.async_close()
+            await zeroconf.async_close()  # which unregisters everything first
 
 
 def _own_addresses() -> Iterable[tuple[str, str]]:

@@ -78,7 +78,7 @@ def room(*answer: Any, down: bool = False, capacity: int = 1) -> Room:
 
 
 async def spoken(room: Room, order: SpeechOrder = HELLO) -> Speech:
-    async with room.synthesizer.speak(order) as speech:
+    async with asyncio.timeout(30), room.synthesizer.speak(order) as speech:
         async for _ in speech:
             pass
     return speech
