@@ -12,7 +12,7 @@ import pytest
 
 from indextts_daemon.errors import QueueFullError
 from indextts_daemon.metrics import PRIORITIES, Metrics
-from indextts_daemon.service.queue import JobQueue
+from indextts_daemon.service.queue import JobQueue, Place
 
 
 class Clock:
@@ -33,6 +33,7 @@ class Job:
     task: asyncio.Task[None] | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
     broken: bool = False
+    place: Place | None = None
     waited_s: float | None = None
     refusal: QueueFullError | None = None
     admitted_at: float = 0.0
@@ -41,7 +42,7 @@ class Job:
 async def hold(queue: JobQueue, job: Job, admitted: list[Job]) -> None:
     try:
         async with queue.place(job.priority) as place:
-            job.waited_s = place.waited_s
+            job.place, job.waited_s = place, place.waited_s
             admitted.append(job)
             await job.done.wait()
             if job.broken:
@@ -78,6 +79,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.expected: list[Job] = []  # the order in which places must have been given
         self.waiting: list[Job] = []
         self.inside: list[Job] = []
+        self.listening: list[Job] = []
         self.slots = 1
         self.mean_s: float | None = None
 
@@ -91,15 +93,35 @@ class QueueMachine(RuleBasedStateMachine):
         job = Job(priority=priority, since=self.clock.now)
         self.run(self.start(job))
         room = self.capacity + (1 if priority == "critical" else 0)
-        if len(self.inside) < self.slots and not self.waiting:
-            self.expect(job)
-        elif len(self.waiting) < room:
-            self.waiting.append(job)
-        else:
+        if len(self.waiting) + len(self.listening) >= room:
             assert job.refusal is not None
             assert job.refusal.retry_after_s == pytest.approx(self.retry_after_s())
             return
         assert job.refusal is None
+        if len(self.inside) < self.slots and not self.waiting:
+            self.expect(job)
+        else:
+            self.waiting.append(job)
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data())
+    def be_spoken(self, data: Any) -> None:
+        job = data.draw(st.sampled_from(self.inside))
+        job.place.release()
+        self.run(settle())
+        self.listening.append(job)
+        self.left(job)
+
+    @precondition(lambda self: self.listening)
+    @rule(data=st.data(), hung_up=st.booleans())
+    def be_heard(self, data: Any, hung_up: bool) -> None:  # noqa: FBT001 hypothesis gives it
+        job = data.draw(st.sampled_from(self.listening))
+        if hung_up:
+            job.task.cancel()
+        else:
+            job.done.set()
+        self.run(settle())
+        self.listening.remove(job)
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data(), broken=st.booleans())
@@ -164,6 +186,7 @@ class QueueMachine(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         assert self.queue.in_flight == len(self.inside)
+        assert self.queue.listening == len(self.listening)
         assert self.queue.waiting == len(self.waiting) <= self.capacity + 1
         self.check_gauges()
         waits = samples(self.metrics.queue_wait)
@@ -174,7 +197,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.retry_after_s() == pytest.approx(self.retry_after_s())
 
     def teardown(self) -> None:
-        for job in [*self.waiting, *self.inside]:
+        for job in [*self.waiting, *self.inside, *self.listening]:
             assert job.task is not None
             job.task.cancel()
         self.run(settle())
@@ -266,7 +289,8 @@ async def test_the_reserved_place_is_one_and_for_critical_requests_only() -> Non
     assert "2 requests are waiting already" in jobs[3].refusal.message
     for job in jobs:
         job.done.set()
-    await asyncio.gather(*tasks)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
     assert admitted == jobs[:3]
 
 
