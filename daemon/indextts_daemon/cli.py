@@ -46,25 +46,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data-dir", type=Path, metavar="FOLDER", help="token, voices, models")
-    common.add_argument(
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data-dir", type=Path, metavar="FOLDER", help="token, voices, models")
+    address = argparse.ArgumentParser(add_help=False, parents=[data])
+    address.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="settings in YAML (default: settings.yaml in the data folder)",
     )
-    common.add_argument("--engine", choices=["auto", "embedded", "fake"], help="what speaks")
-    common.add_argument(
+    address.add_argument(
         "--host", action="append", metavar="IP", help="address to listen on; may be given again"
     )
-    common.add_argument("--port", type=int, help="TCP port; 0 picks a free one")
+    address.add_argument("--port", type=int, help="TCP port; 0 picks a free one")
+    engine = argparse.ArgumentParser(add_help=False)
+    engine.add_argument("--engine", choices=["auto", "embedded", "fake"], help="what speaks")
 
-    serve = commands.add_parser("serve", parents=[common], help="run the daemon")
+    serve = commands.add_parser("serve", parents=[engine, address], help="run the daemon")
     serve.add_argument("--no-zeroconf", action="store_true", help="do not announce it")
     serve.set_defaults(run=_serve)
 
-    say = commands.add_parser("say", parents=[common], help="speak a text into a file")
+    say = commands.add_parser("say", parents=[address], help="speak a text into a file")
     say.add_argument("text")
     say.add_argument(
         "-o",
@@ -80,11 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     say.add_argument("--seed", type=int)
     say.set_defaults(run=_say)
 
-    pair = commands.add_parser("pair", parents=[common], help="show a code for a new client")
+    pair = commands.add_parser("pair", parents=[address], help="show a code for a new client")
     pair.set_defaults(run=_pair)
-    token = commands.add_parser("token", parents=[common], help="print the token")
+    token = commands.add_parser("token", parents=[data], help="print the token")
     token.set_defaults(run=_token)
-    check = commands.add_parser("check", parents=[common], help="see whether the daemon can run")
+    check = commands.add_parser(
+        "check", parents=[engine, address], help="see whether the daemon can run"
+    )
     check.set_defaults(run=_check)
 
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
@@ -186,7 +190,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
         usual = _data_dir(asked) / "settings.yaml"
         file = usual if os.access(usual, os.F_OK) else None
     flags = {
-        "engine": asked.engine,
+        "engine": getattr(asked, "engine", None),
         "server.host": asked.host,
         "server.port": asked.port,
         "discovery.enabled": False if getattr(asked, "no_zeroconf", False) else None,

@@ -39,7 +39,9 @@ class Shell:
     port: int = 0
 
     async def run(self, *arguments: str) -> Said:
-        where = ["--data-dir", str(self.data_dir), "--host", "127.0.0.1", "--port", str(self.port)]
+        where = ["--data-dir", str(self.data_dir)]
+        if arguments[0] != "token":
+            where += ["--host", "127.0.0.1", "--port", str(self.port)]
         self.capture.readouterr()
         code = await asyncio.to_thread(cli.main, [*arguments, *where])
         return Said(code, *self.capture.readouterr())
@@ -119,9 +121,12 @@ async def test_say_lets_the_running_daemon_speak(at_the_door: Shell, door: Door)
     assert door.services.metrics.input_characters._value.get() > len("Guten Tag.")
 
 
-async def test_say_speaks_by_itself_where_no_daemon_runs(shell: Shell) -> None:
+async def test_say_speaks_by_itself_where_no_daemon_runs(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INDEXTTS_ENGINE", "fake")
     file = shell.data_dir / "out.wav"
-    said = await shell.run("say", "Nobody is here.", "-o", str(file), "--engine", "fake")
+    said = await shell.run("say", "Nobody is here.", "-o", str(file))
     assert (said.code, said.err) == (0, "")
     assert said.out.endswith("bytes, spoken by this command (no daemon runs)\n")
     assert_spoken_by_fake(pcm_of(file), ["Nobody is here."], tag=1)
@@ -169,7 +174,7 @@ async def test_what_the_daemon_refuses_is_said_and_nothing_is_written(
 
 async def test_a_refusal_without_a_daemon_reads_the_same(shell: Shell) -> None:
     file = shell.data_dir / "out.wav"
-    said = await shell.run("say", "Hello.", "--speed", "9", "-o", str(file), "--engine", "fake")
+    said = await shell.run("say", "Hello.", "--speed", "9", "-o", str(file))
     assert said.code == 1
     assert said.err.startswith("indextts-daemon: `speed` must be from 0.5 to 2.0")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError
+from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, QueueFullError
 from indextts_daemon.service import models
 from indextts_daemon.service.events import Event
 from indextts_daemon.speech import Sentence, SpeechRequest
@@ -158,10 +158,11 @@ async def test_a_steady_worker_starts_the_backoff_anew(
         await until(lambda: backoff.asked == [0, 1, 0])
 
 
-def test_the_backoff_grows_and_the_first_start_is_at_once() -> None:
+def test_the_backoff_grows_and_the_first_replacement_is_at_once() -> None:
     pauses = list(models.BACKOFF_S)
-    assert pauses == sorted(set(pauses))
-    assert pauses[0] == 0
+    assert pauses == sorted(pauses)
+    assert pauses[:2] == [0, 0]  # at once, and at once again after the first loss
+    assert pauses[-1] > pauses[2] > 0
 
 
 async def test_a_model_that_does_not_load_says_why_and_refuses_at_once(
@@ -297,3 +298,22 @@ def test_the_revision_changes_when_texts_are_read_differently(
     first = both.revision()
     monkeypatch.setattr(models, "TEXT_RULES_VERSION", "next")
     assert both.revision() != first
+
+
+async def test_a_bounded_crowd_waits_side_by_side_while_it_loads() -> None:
+    async with real_model(capacity=2, options={"load": "slow"}) as here:
+        crowd = [asyncio.create_task(here.model.ready(timeout_s=30)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError, match="2 requests wait for the model fake to load"):
+            await here.model.ready(timeout_s=30)
+        assert len({id(worker) for worker in await asyncio.gather(*crowd)}) == 1
+        assert await here.model.ready()
+
+
+async def test_a_closed_model_is_not_started_again() -> None:
+    async with real_model() as here:
+        await here.model.close()
+        here.model.keep()
+        with pytest.raises(EngineUnavailableError):
+            await here.model.ready(timeout_s=0.1)
+        assert here.model.worker is None

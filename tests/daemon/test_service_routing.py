@@ -9,7 +9,6 @@ from indextts_daemon.errors import (
     EngineUnavailableError,
     InvalidRequestError,
     ModelNotFoundError,
-    QueueFullError,
     SpeechError,
     UnsupportedLanguageError,
     VoiceNotFoundError,
@@ -33,7 +32,7 @@ EMBEDDED = info(
     voice("pico-fr-fr", "fr"),
     parameters=("speed",),
 )
-UP, DOWN, LOADING, CROWDED = "up", "down", "loading", "crowded"
+UP, DOWN, LOADING = "up", "down", "loading"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,6 @@ CASES = [
     # A model that has never been loaded is loaded to see what it can do.
     Case({}, ("big", "heart", "en", ()), default=LOADING),
     Case({"voice": "pico-fr-fr"}, ("embedded", "pico-fr-fr", "fr", ()), fallback=LOADING),
-    Case({}, QueueFullError, default=CROWDED),
 ]
 
 
@@ -143,8 +141,6 @@ async def test_an_order_finds_its_speaker_or_its_refusal(
     case: Case, detector: LanguageDetector
 ) -> None:
     default, fallback = stub(BIG, case.default), stub(EMBEDDED, case.fallback)
-    if case.default == CROWDED:
-        default.queue.in_flight, default.queue.capacity = 1, 0
     router = Router(
         pool_of(default, fallback), fallback=fallback, household_language=case.household
     )
@@ -159,7 +155,6 @@ async def test_an_order_finds_its_speaker_or_its_refusal(
             await router.route(order)
         assert type(refused.value) is case.outcome
         assert order.text not in refused.value.message
-    assert default.queue.in_flight == (case.default == CROWDED)
     assert fallback.queue.in_flight == 0
 
 

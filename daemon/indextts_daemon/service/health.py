@@ -57,7 +57,7 @@ class Health:
             ),
             Check(
                 name="queue",
-                ok=queue.waiting < queue.capacity,
+                ok=queue.has_room,
                 message=f"{queue.in_flight} are spoken, {queue.waiting} of {queue.capacity} wait.",
             ),
         )

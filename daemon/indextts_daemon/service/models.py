@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 import contextlib
 import hashlib
 import logging
+import math
 import time
 
-from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError
+from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, QueueFullError
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.speech import ModelInfo, Voice
 from indextts_daemon.text import TEXT_RULES_VERSION
@@ -18,8 +19,8 @@ from .queue import JobQueue
 
 LOGGER = logging.getLogger(__name__)
 
-BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the nth start in a row that failed
-STEADY_S = 60.0  # a worker that lived this long starts the backoff anew
+BACKOFF_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the nth start in a row
+STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
 HOLD_S = 10.0  # how long a request waits for a model that is (re)starting
 STOP_TIMEOUT_S = 5.0
 
@@ -39,6 +40,8 @@ class Model:
         self._keeper: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._reason: str | None = None
+        self._closed = False
+        self._holding = 0  # requests that wait for it to load
         self.load_failed = False  # the last start failed; the next is only tried after a while
         metrics.know_model(spec.model)
 
@@ -65,14 +68,15 @@ class Model:
         return self._worker
 
     def keep(self) -> None:
-        """See to it that a worker runs, from now on; returns at once."""
-        if self._keeper is None or self._keeper.done():
+        """See to it that a worker runs, from now until `close`; returns at once."""
+        if not self._closed and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
     async def ready(self, *, timeout_s: float = HOLD_S) -> WorkerHandle:
         """Return the worker once it can speak, starting it if need be.
 
-        Raises EngineUnavailableError when that takes longer than `timeout_s`.
+        Raises EngineUnavailableError when that takes longer than `timeout_s`, and QueueFullError
+        when as many are waiting for it as may.
         """
         worker = self._worker
         if worker is not None and worker.state is WorkerState.ready:
@@ -82,6 +86,12 @@ class Model:
             raise EngineUnavailableError(
                 f"The model {self.id} does not load. {self._reason}", retry_after_s=30.0
             )
+        if self._holding >= self.queue.capacity:
+            raise QueueFullError(
+                f"{self._holding} requests wait for the model {self.id} to load already.",
+                retry_after_s=timeout_s,
+            )
+        self._holding += 1
         try:
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(
@@ -92,12 +102,15 @@ class Model:
                 f"The model {self.id} is not ready. {self._reason or 'It is still loading.'}",
                 retry_after_s=5.0,
             ) from err
+        finally:
+            self._holding -= 1
         if self.load_failed or self._worker is None:
             raise EngineUnavailableError(f"The model {self.id} is not ready. {self._reason}")
         return self._worker
 
     async def close(self) -> None:
         """End the worker; it is not started again."""
+        self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -110,7 +123,7 @@ class Model:
         failures = 0
         while True:
             await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
-            born = time.monotonic()
+            born, ready_at = time.monotonic(), math.inf
             self._worker = worker = WorkerHandle(self.spec, on_state=self._on_state)
             try:
                 self.info = await worker.start()
@@ -120,7 +133,8 @@ class Model:
                 self._metrics.model_loads.labels(self.id, "failed").inc()
                 LOGGER.error("model %s did not load: %s", self.id, err.message)  # noqa: TRY400
             else:
-                self._welcome(self.info, time.monotonic() - born)
+                ready_at = time.monotonic()
+                self._welcome(self.info, ready_at - born)
                 await self._notify()
                 reason = await worker.wait_closed()
                 self._reason = f"Its process ended ({reason}) and is being replaced."
@@ -129,7 +143,7 @@ class Model:
             await worker.stop(timeout_s=STOP_TIMEOUT_S)
             self._worker = None
             self._on_state(self.state)
-            failures = 0 if time.monotonic() - born > STEADY_S else failures + 1
+            failures = 0 if time.monotonic() - ready_at > STEADY_S else failures + 1
 
     def _welcome(self, info: ModelInfo, took_s: float) -> None:
         self._reason, self.load_failed = None, False

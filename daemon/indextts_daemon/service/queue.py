@@ -46,6 +46,11 @@ class JobQueue:
         """How many wait for a place."""
         return len(self._waiting)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may wait."""
+        return self.waiting + self.listening < self.capacity
+
     def retry_after_s(self) -> float:
         """When the queue should have room again.
 

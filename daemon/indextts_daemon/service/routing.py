@@ -81,11 +81,8 @@ class Router:
             return replace(offer, degraded=("model", *offer.degraded)) if down else offer
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
-        if model.load_failed:
-            await model.ready()  # says why not
-        elif model.info is None:
-            async with model.queue.place(order.priority):  # a bounded crowd waits for it to load
-                await model.ready()
+        if model.info is None or model.load_failed:
+            await model.ready()
         assert model.info is not None  # noqa: S101 a ready model has one
         voice, language = self._cast(model.info, order)
         lacking = tuple(
