@@ -18,6 +18,7 @@ import numpy as np
 
 from . import __version__
 from .api.app import build_app
+from .api.connection import Site
 from .api.keys import About, Services
 from .api.schema import speech as speech_schema
 from .api.speech import encoded
@@ -119,7 +120,7 @@ async def listen(services: Services, settings: Settings, stack: AsyncExitStack) 
     stack.push_async_callback(runner.cleanup)
     port = settings.server.port
     for host in settings.server.host:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
+        site = Site(runner, services.metrics, host=host, port=port)
         try:
             await site.start()
         except OSError as err:

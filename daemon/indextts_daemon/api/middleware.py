@@ -1,18 +1,16 @@
 """Around every handler: a request id, access, errors as answers, figures, one line in the log."""
 
 import logging
-from pathlib import PurePath
 import re
 import secrets
 import time
-import traceback
 
 from aiohttp import web
 
 from indextts_daemon.errors import SpeechError
 
 from .keys import GUARDED, REQUEST_ID, SERVICES, Handler, Services
-from .problems import UnauthorizedError, describe, describe_fault, describe_http
+from .problems import UnauthorizedError, describe, describe_fault, describe_http, place_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -30,7 +28,6 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unmatched"
     metrics = services.metrics
-    metrics.http_connections.inc()
     since = time.monotonic()
     status = 499  # the client left, as nginx calls it
     try:
@@ -38,7 +35,6 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
     finally:
         took_s = time.monotonic() - since
-        metrics.http_connections.dec()
         method = request.method if request.method in METHODS else "other"
         metrics.http_requests.labels(route, method, status).inc()
         metrics.http_duration.labels(route).observe(took_s)
@@ -62,7 +58,9 @@ async def _guarded(
             services.metrics.rejections.labels("too_large").inc()
         return describe_http(err, request_id)
     except Exception as err:  # noqa: BLE001 the border: our mistakes end here, without their text
-        LOGGER.error("request %s failed: %s", request_id, _where(err))  # noqa: TRY400
+        LOGGER.error("request %s failed: %s", request_id, place_of(err))  # noqa: TRY400
+        if request.writer.output_size > 0:
+            raise ConnectionError from None  # no second answer inside the first
         return describe_fault(request_id)
 
 
@@ -74,9 +72,3 @@ def _check_token(request: web.Request, services: Services) -> None:
             "This needs the daemon's token: Authorization: Bearer TOKEN. "
             "`indextts-daemon token` prints it where the daemon runs."
         )
-
-
-def _where(error: BaseException) -> str:
-    """Name an error and its place; its message may hold what was to be spoken."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {frame.name}, {PurePath(frame.filename).name}:{frame.lineno}"

@@ -1,6 +1,8 @@
 """Errors as the wire shows them: status, envelope, Retry-After. Never a traceback or a text."""
 
 import math
+from pathlib import PurePath
+import traceback
 from typing import Any
 
 from aiohttp import web
@@ -33,6 +35,7 @@ class UnsupportedMediaTypeError(SpeechError):
 
 
 STATUS = {
+    "bad_request": 400,
     "invalid_json": 400,
     "unauthorized": 401,
     "pairing_code_invalid": 403,
@@ -85,6 +88,23 @@ def describe_http(error: web.HTTPException, request_id: str) -> web.Response:
     code, message = _FROM_AIOHTTP.get(error.status, ("invalid_request", error.reason))
     headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
     return _answer(error.status, code=code, message=message, request_id=request_id, headers=headers)
+
+
+def describe_unreadable(status: int, request_id: str) -> web.Response:
+    """Make the answer for what is not HTTP, or not as aiohttp can take it."""
+    if status >= 500:  # noqa: PLR2004
+        return describe_fault(request_id)
+    message = "This is not a request as HTTP has it."
+    answer = _answer(status, code="bad_request", message=message, request_id=request_id)
+    answer.headers["X-Request-Id"] = request_id
+    return answer
+
+
+def place_of(error: BaseException) -> str:
+    """Name an error and where it was raised; its own words may hold what was to be spoken."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
 
 
 def describe_fault(request_id: str) -> web.Response:

@@ -123,7 +123,7 @@ async def read_json(request: web.Request) -> Any:
         raise SlowBodyError(
             f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds."
         ) from err
-    except (ValueError, RecursionError) as err:
+    except (ValueError, RecursionError, web.RequestPayloadError) as err:
         raise InvalidJsonError("The body is not valid JSON in UTF-8.") from err
 
 

@@ -4,18 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 import logging
+from socket import SO_LINGER, SOL_SOCKET
+import struct
 import time
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from indextts_daemon.audio.encoder import Encoder
 from indextts_daemon.audio.output import OutputFormat
-from indextts_daemon.errors import InvalidRequestError, SpeechError
+from indextts_daemon.errors import SpeechError
 from indextts_daemon.service.synthesizer import Speech
 
 from . import schema
 from .keys import REQUEST_ID, SERVICES, Services
+from .problems import place_of
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: RST instead of FIN
 
 LOGGER = logging.getLogger(__name__)
 
@@ -23,11 +28,11 @@ LOGGER = logging.getLogger(__name__)
 async def speak(request: web.Request) -> web.StreamResponse:
     """Speak. Before the first audio a failure is an answer; after it, a stream broken off."""
     services = request.app[SERVICES]
-    body = await schema.read_json(request)
     try:
-        order, output, ignored = schema.speech(body)
-    except InvalidRequestError:
+        order, output, ignored = schema.speech(await schema.read_json(request))
+    except SpeechError:
         services.metrics.rejections.labels("invalid").inc()
+        services.metrics.requests.labels("rejected", "interactive", "http").inc()
         raise
     response: web.StreamResponse | None = None
     try:
@@ -43,10 +48,10 @@ async def speak(request: web.Request) -> web.StreamResponse:
             async for part in audio:
                 await _write(response, part, services)
         await response.write_eof()
-    except (SpeechError, TimeoutError, ConnectionError) as err:
+    except Exception as err:  # whatever it is: an answer inside the audio helps nobody
         if response is None:
             raise
-        _break_off(request, response, err)
+        _break_off(request, err)
     return response
 
 
@@ -79,16 +84,19 @@ async def _write(response: web.StreamResponse, part: bytes, services: Services) 
             await response.write(part)
 
 
-def _break_off(request: web.Request, response: web.StreamResponse, err: Exception) -> None:
+def _break_off(request: web.Request, err: Exception) -> None:
     """Close without the end of the body, so that nobody takes a part for the whole."""
-    reason = err.error_code if isinstance(err, SpeechError) else type(err).__name__
+    reason = err.error_code if isinstance(err, SpeechError) else place_of(err)
     LOGGER.warning("request %s broken off: %s", request[REQUEST_ID], reason)
-    if request.transport is None:
+    transport = request.transport
+    if transport is None:
         return
-    if response.chunked and not isinstance(err, TimeoutError):
-        request.transport.close()  # after what is on its way; the final chunk is missing
-    else:
-        request.transport.abort()
+    if request.version >= HttpVersion11 and not isinstance(err, TimeoutError):
+        transport.close()  # after what is on its way; the final chunk is missing
+        return
+    if request.version < HttpVersion11:  # it takes the connection's end for the body's
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+    transport.abort()
 
 
 def _headers(
