@@ -126,21 +126,21 @@ class Pairing:
 
 
 class IndexTTSClient:
-    """One daemon at one address. The session is borrowed and never closed here."""
+    """One daemon at one address. The session is borrowed and never closed here.
+
+    The token goes out with `languages`, `voices` and `stream_speech` alone: ask `info` first.
+    """
 
     def __init__(
         self, session: aiohttp.ClientSession, host: str, port: int, token: str | None = None
     ) -> None:
         self._session = session
         self.url = URL.build(scheme="http", host=host, port=port)
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def info(self, *, expect: str | None = None) -> Info:
-        """Ask who answers, and insist on the instance id `expect` if one is given.
-
-        Needs no token; ask it before any question that carries one.
-        """
-        data = await self._ask(HTTPMethod.GET, "v1/info")
+        """Ask who answers, and insist on the instance id `expect` if one is given."""
+        data = await self._ask("v1/info")
         if self._field(data, "product", str) != PRODUCT:
             raise self._not_a_daemon()
         if (api := self._field(data, "api", int)) != API_VERSION:
@@ -165,9 +165,9 @@ class IndexTTSClient:
         )
 
     async def readiness(self) -> Readiness:
-        """Ask whether the daemon would speak now; needs no token."""
+        """Ask whether the daemon would speak now."""
         answers = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
-        async with self._request(HTTPMethod.GET, "readyz", answers=answers) as response:
+        async with self._request("readyz", answers=answers) as response:
             return Readiness(
                 ready=response.status == HTTPStatus.OK,
                 state=self._field(await self._json(response), "state", str),
@@ -175,7 +175,7 @@ class IndexTTSClient:
 
     async def languages(self) -> Languages:
         """List what can be spoken, with the voices for it."""
-        data = await self._ask(HTTPMethod.GET, "v1/languages")
+        data = await self._ask("v1/languages", headers=self._credentials)
         return Languages(
             default=self._field(data, "default", str),
             languages=tuple(
@@ -190,7 +190,7 @@ class IndexTTSClient:
 
     async def voices(self) -> tuple[Voice, ...]:
         """List the voices."""
-        data = await self._ask(HTTPMethod.GET, "v1/voices")
+        data = await self._ask("v1/voices", headers=self._credentials)
         return tuple(
             Voice(
                 id=self._field(item, "id", str),
@@ -202,7 +202,7 @@ class IndexTTSClient:
 
     async def pair(self, code: str, name: str) -> Pairing:
         """Exchange a pairing code for a token; `name` is how the daemon will remember us."""
-        data = await self._ask(HTTPMethod.POST, "v1/pair", body={"code": code, "name": name})
+        data = await self._ask("v1/pair", body={"code": code, "name": name})
         return Pairing(
             token=self._field(data, "token", str),
             instance_id=self._field(data, "instance_id", str),
@@ -219,32 +219,38 @@ class IndexTTSClient:
         if voice is not None:
             body["voice"] = voice
         async with self._request(
-            HTTPMethod.POST, "v1/audio/speech", limits=_SPEECH_LIMITS, body=body
+            "v1/audio/speech", headers=self._credentials, limits=_SPEECH_LIMITS, body=body
         ) as response:
             async for chunk in response.content.iter_any():
                 yield chunk
 
-    async def _ask(self, method: HTTPMethod, path: str, body: dict[str, Any] | None = None) -> Any:
-        async with self._request(method, path, body=body) as response:
+    async def _ask(
+        self,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> Any:
+        async with self._request(path, headers=headers, body=body) as response:
             return await self._json(response)
 
     @asynccontextmanager
     async def _request(
         self,
-        method: HTTPMethod,
         path: str,
         *,
         answers: tuple[HTTPStatus, ...] = (HTTPStatus.OK,),
+        headers: dict[str, str] | None = None,
         limits: aiohttp.ClientTimeout | None = None,
         body: dict[str, Any] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open a response whose status is one of `answers`; reading it raises our errors too."""
         try:
             async with self._session.request(
-                method,
+                HTTPMethod.GET if body is None else HTTPMethod.POST,
                 self.url / path,
                 json=body,
-                headers=self._headers,
+                headers=headers,
                 timeout=limits or _ANSWER_LIMITS,
                 allow_redirects=False,  # the token goes to this address or nowhere
             ) as response:

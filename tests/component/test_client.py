@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -216,7 +217,6 @@ async def test_readiness_is_an_answer_either_way(
 
 async def test_languages_and_voices_are_listed(connect: Connect) -> None:
     async def handler(request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == "Bearer secret"
         voice = {"id": "heart", "name": "Heart", "languages": ["en"], "revision": "aa"}
         language = {"code": "en", "name": "English", "voices": ["heart"]}
         return web.json_response(
@@ -248,14 +248,33 @@ async def test_a_code_is_exchanged_for_a_token(connect: Connect) -> None:
     assert await client.pair("123456", "Home Assistant") == Pairing(token="new", instance_id="ab")  # noqa: S106
 
 
-async def test_without_a_token_none_is_sent(connect: Connect) -> None:
+@pytest.mark.parametrize(
+    ("ask", "sent"),
+    [
+        (lambda client: client.info(), None),
+        (lambda client: client.readiness(), None),
+        (lambda client: client.pair("123456", "Home Assistant"), None),
+        (lambda client: client.languages(), "Bearer secret"),
+        (lambda client: client.voices(), "Bearer secret"),
+        (speak, "Bearer secret"),
+    ],
+    ids=["info", "readiness", "pair", "languages", "voices", "speech"],
+)
+async def test_only_what_needs_the_token_carries_it(
+    connect: Connect, ask: Callable[[IndexTTSClient], Awaitable[object]], sent: str | None
+) -> None:
+    seen = []
+
     async def handler(request: web.Request) -> web.Response:
-        assert "Authorization" not in request.headers
-        return web.json_response(INFO)
+        seen.append(request.headers.get("Authorization"))
+        return web.json_response({})
 
     client = await connect(handler)
     anonymous = IndexTTSClient(client._session, "127.0.0.1", client.url.port or 0)
-    assert (await anonymous.info()).name == "nas"
+    for asking in (client, anonymous):
+        with suppress(IndexTTSNotADaemonError):
+            await ask(asking)
+    assert seen == [sent, None]
 
 
 async def test_a_token_never_follows_a_redirect(connect: Connect) -> None:
