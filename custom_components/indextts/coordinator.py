@@ -51,10 +51,14 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         )
         self.client = client
 
+    async def async_meet(self) -> Info:
+        """Make sure that the daemon which was set up answers, for the token goes to no other."""
+        return await self.client.info(expect=self.config_entry.unique_id)
+
     @override
     async def _async_update_data(self) -> IndexTTSData:
         try:
-            info = await self.client.info(expect=self.config_entry.unique_id)
+            info = await self.async_meet()
             readiness = await self.client.readiness()
             if self.data and not readiness.ready:  # while it loads it may have no voices to list
                 data = replace(self.data, info=info, readiness=readiness)

@@ -101,6 +101,7 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         self, message: str, language: str, voice: str | None, response_format: str
     ) -> AsyncGenerator[bytes]:
         try:
+            await self.coordinator.async_meet()
             async with aclosing(
                 self.coordinator.client.stream_speech(
                     message, language=language, voice=voice, response_format=response_format

@@ -24,7 +24,7 @@ from custom_components.indextts.client import (
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
 )
-from tests.component.sample import INSTANCE_ID, LOADING, READY, VOICES
+from tests.component.sample import LOADING, READY, VOICES
 
 ENTITY_ID = "tts.nas_indextts"
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
@@ -118,16 +118,6 @@ async def test_a_token_forgotten_later_asks_for_a_new_one(
     assert state(hass) == STATE_UNAVAILABLE
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == SOURCE_REAUTH
-
-
-async def test_the_token_goes_to_no_other_daemon(
-    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
-) -> None:
-    client.info.side_effect = IndexTTSOtherInstanceError("no", address="x", other="attic")
-    await hass.config_entries.async_setup(entry.entry_id)
-    client.info.assert_awaited_once_with(expect=INSTANCE_ID)
-    client.languages.assert_not_awaited()
-    client.voices.assert_not_awaited()
 
 
 async def test_an_absent_daemon_is_unavailable_and_its_voices_are_remembered(
