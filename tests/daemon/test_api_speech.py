@@ -13,7 +13,9 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
+from indextts_daemon.api.speech import HEADERS
 from tests.daemon.door import TOKEN, Door, Opener, until
 from tests.daemon.fake_audio import assert_spoken_by_fake
 
@@ -321,3 +323,17 @@ async def test_no_spoken_word_is_in_an_answer_or_in_the_log(
         async with door.session.post("/v1/audio/speech", json={"input": text}) as response:
             assert word.encode() not in await response.read()
     assert word not in caplog.text
+
+
+async def test_the_contract_names_every_header(door: Door) -> None:
+    usual = {"Content-Type", "Date", "Server", "Transfer-Encoding", "Cache-Control", "X-Request-Id"}
+    body = {"input": "Hello.", "response_format": "pcm", "stream_format": "audio"}
+    async with door.session.post("/v1/audio/speech", json=body) as response:
+        seen = {name.lower() for name in response.headers}
+    expected = usual | set(HEADERS) - {"X-IndexTTS-Degraded"}
+    assert seen == {name.lower() for name in expected}
+    async with door.session.get("/v1/openapi.yaml") as response:
+        document = yaml.safe_load(await response.text())
+    operation = document["paths"]["/v1/audio/speech"]["post"]
+    assert set(HEADERS) < set(operation["responses"]["200"]["headers"])
+    assert "Retry-After" in operation["responses"]["503"]["headers"]

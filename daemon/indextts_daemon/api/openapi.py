@@ -21,6 +21,14 @@ _OPUS_RATE = {
     "then": {"properties": {"sample_rate": {"const": 48000}}},
 }
 
+GOOD = range(200, 300)
+USUAL_HEADERS = {"X-Request-Id": "Names the request in the log; yours, if you sent one."}
+PROBLEM_HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer."},
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "The methods that are answered."},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "Seconds, estimated from what is going on."},
+}
+
 
 async def contract(request: web.Request) -> web.Response:
     """Answer with this document."""
@@ -62,7 +70,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "responses": {
-            **{str(status): _response(status, body) for status, body in route.answers.items()},
+            **{
+                str(status): _response(
+                    status, body, route.headers if status == HTTPStatus.OK else {}
+                )
+                for status, body in route.answers.items()
+            },
             **{
                 str(status): _problem(status)
                 for status in sorted(route.errors)
@@ -72,12 +85,21 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.open:
         operation["security"] = []
-    names = re.findall(r"{(\w+)}", route.path)
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": IDENTIFIER.schema()}
-            for name in names
-        ]
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": IDENTIFIER.schema()}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ] + [
+        {
+            "name": name,
+            "in": "query",
+            "allowEmptyValue": True,
+            "description": what,
+            "schema": {"type": "string"},
+        }
+        for name, what in route.query.items()
+    ]
+    if parameters:
+        operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -91,8 +113,13 @@ def _body(body: vol.Schema) -> dict[str, Any]:
     return made | _OPUS_RATE if body is schema.SPEECH else made
 
 
-def _response(status: int, body: vol.Schema | str | None) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+def _response(
+    status: int, body: vol.Schema | str | None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "headers": _headers(USUAL_HEADERS | (headers or {})),
+    }
     if isinstance(body, str):
         response["content"] = {body: {"schema": {"type": "string"}}}
     elif body is not None:
@@ -101,7 +128,13 @@ def _response(status: int, body: vol.Schema | str | None) -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    headers = PROBLEM_HEADERS.get(status, {})
+    return _response(status, None, headers) | {"content": {"application/json": problem}}
+
+
+def _headers(described: dict[str, str]) -> dict[str, Any]:
     return {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        name: {"description": what, "schema": {"type": "string"}}
+        for name, what in described.items()
     }

@@ -18,6 +18,8 @@ class Route:
     body: vol.Schema | None = None
     answers: dict[int, vol.Schema | str | None] = field(default_factory=dict)  # or a media type
     errors: tuple[int, ...] = (401, 500)
+    query: dict[str, str] = field(default_factory=dict)  # a switch, and what it does
+    headers: dict[str, str] = field(default_factory=dict)  # of a good answer, beside the usual
     open: bool = False  # answered without the token
 
     @property

@@ -24,6 +24,20 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: RST inste
 
 LOGGER = logging.getLogger(__name__)
 
+HEADERS = {
+    "X-IndexTTS-Model": "Who spoke.",
+    "X-IndexTTS-Voice": "In which voice.",
+    "X-IndexTTS-Language": "In which language.",
+    "X-IndexTTS-Revision": "Changes when the same words would sound different.",
+    "X-IndexTTS-Degraded": "What had to be left out: the model, or parameters.",
+    "X-Audio-Sample-Rate": "Hz.",
+    "X-PCM-Rate": "Hz, for pcm.",
+    "X-PCM-Channels": "1, for pcm.",
+    "X-PCM-Format": "s16le, for pcm.",
+    "X-Ignored-Params": "Fields that mean nothing here.",
+    "Server-Timing": "queue and ttfa (time to first audio), in ms.",
+}
+
 
 async def speak(request: web.Request) -> web.StreamResponse:
     """Speak. Before the first audio a failure is an answer; after it, a stream broken off."""

@@ -5,6 +5,8 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 
 from .keys import SERVICES
 
+QUERY = {"verbose": "Adds what was looked at."}
+
 
 async def livez(_: web.Request) -> web.Response:
     """Say that the event loop runs; nothing else is touched."""
