@@ -14,10 +14,10 @@ import pynvml  # type: ignore[import-untyped]
 from zeroconf.asyncio import AsyncZeroconf
 
 from . import __version__
+from .compose import build, first_words
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, ZeroconfError, announced_addresses
 from .identity import Identity, Pairing
-from .serve import build, first_words
 from .storage import atomic_write
 
 LEAST_DISK_BYTES = 200_000_000

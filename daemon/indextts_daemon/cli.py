@@ -141,7 +141,7 @@ async def _speak_to_file(asked: argparse.Namespace, body: dict[str, object]) -> 
         written = await _write(asked.output, _remote(asked, settings).speak(body))
         who = "the running daemon"
     except NoDaemonError:
-        from .serve import speak_here
+        from .compose import speak_here
 
         written = await _write(asked.output, speak_here(settings, body, data_dir=_data_dir(asked)))
         who = "this command (no daemon runs)"

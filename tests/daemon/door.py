@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from indextts_daemon.api.keys import Services
+from indextts_daemon.compose import build, first_words
 from indextts_daemon.config import load_settings
 from indextts_daemon.identity import Identity, Pairing
-from indextts_daemon.serve import build, first_words, listen
+from indextts_daemon.serve import listen
 
 TOKEN = "a-token-for-tests"  # noqa: S105
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from zeroconf.asyncio import AsyncZeroconf
 
-from indextts_daemon import check, cli, serve
+from indextts_daemon import check, cli, compose
 
 ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|GPU) +(\S.*)")
 NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "GPU"]
@@ -70,7 +70,7 @@ def machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Machine:
     """Offer a machine on which everything is well, and nothing takes the place of the fake."""
-    monkeypatch.setattr(serve, "FALLBACK", "fake")
+    monkeypatch.setattr(compose, "FALLBACK", "fake")
     return Machine(tmp_path / "data", capsys)
 
 
@@ -131,14 +131,14 @@ def test_a_model_that_does_not_load_fails_with_its_reason(machine: Machine) -> N
 def test_a_model_that_makes_silence_fails(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "SILENCE", 2.0)
+    monkeypatch.setattr(compose, "SILENCE", 2.0)
     assert_only(machine.check(), "voice", r"^The model made silence\.$")
 
 
 def test_where_only_the_fallback_speaks_that_is_said(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "FALLBACK", "embedded")
+    monkeypatch.setattr(compose, "FALLBACK", "embedded")
     machine.settings.append("fake: {load: fail}")
     table = machine.check()
     assert table.rows["voice"] == (

@@ -7,14 +7,14 @@ import sys
 BUILD_THE_FRONT = """
 from pathlib import Path
 import sys
-from indextts_daemon import serve
 from indextts_daemon.api.app import build_app
+from indextts_daemon.compose import build
 from indextts_daemon.config import load_settings
 from indextts_daemon.identity import Pairing, open_identity
 
 folder = Path(sys.argv[1])
 settings = load_settings(file=None, environment={}, flags={})
-build_app(serve.build(settings, open_identity(folder, token=None), Pairing(folder)))
+build_app(build(settings, open_identity(folder, token=None), Pairing(folder)))
 print(*sys.modules, sep="\\n")
 """
 HEAVY = {"hibari", "onnxruntime", "torch", "torchaudio"}

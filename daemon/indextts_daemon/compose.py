@@ -1,0 +1,131 @@
+"""Builds every room from the settings, and lets the whole of them speak without a door."""
+
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+import platform
+import socket
+
+import numpy as np
+
+from . import __version__
+from .api.keys import About, Services
+from .api.schema import speech as speech_schema
+from .api.speech import encoded
+from .config import Settings
+from .errors import SpeechError
+from .identity import Identity, Pairing
+from .metrics import Metrics
+from .service.events import EventBus
+from .service.health import Health
+from .service.models import Model, ModelPool
+from .service.queue import JobQueue
+from .service.routing import Router, SpeechOrder
+from .service.synthesizer import Synthesizer
+from .worker.handle import WorkerSpec
+
+FALLBACK = "embedded"  # what speaks when the default cannot
+ENCODER_THREADS = 2
+WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
+SILENCE = 1e-3  # peak below which nobody would hear anything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which engine speaks by default, and why."""
+
+    engine: str
+    reason: str
+
+
+def choose_engine(wanted: str) -> Choice:
+    """Resolve `auto`."""
+    if wanted != "auto":
+        return Choice(engine=wanted, reason="It was asked for.")
+    return Choice(engine="embedded", reason="The embedded voices are what is installed.")
+
+
+def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
+    """Make every room; nothing runs yet."""
+    metrics, events = Metrics(), EventBus()
+    metrics.build_info.labels(__version__, platform.python_version()).set(1)
+    metrics.queue_capacity.set(settings.queue.capacity)
+    choice = choose_engine(settings.engine)
+
+    def make(spec: WorkerSpec) -> Model:
+        queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
+        return Model(spec, queue=queue, metrics=metrics, events=events)
+
+    engines = dict.fromkeys((choice.engine, FALLBACK))
+    pool = ModelPool(
+        [_spec(engine, settings) for engine in engines], default=choice.engine, make=make
+    )
+    fallback = pool.get(FALLBACK)
+    router = Router(pool, fallback=fallback, household_language=settings.language)
+    synthesizer = Synthesizer(router, metrics)
+    return Services(
+        about=About(
+            name=settings.discovery.name or socket.gethostname().partition(".")[0],
+            version=__version__,
+            engine=choice.engine,
+            engine_reason=choice.reason,
+            language=settings.language,
+            auth=settings.server.auth,
+            idle_client_timeout_s=settings.server.idle_client_timeout_s,
+        ),
+        identity=identity,
+        pairing=pairing,
+        pool=pool,
+        synthesizer=synthesizer,
+        health=Health(pool, synthesizer, fallback=fallback),
+        events=events,
+        metrics=metrics,
+        encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
+    )
+
+
+def _spec(engine: str, settings: Settings) -> WorkerSpec:
+    fake = {"load": settings.fake.load, "step_sleep_s": settings.fake.step_s}
+    return WorkerSpec(
+        model=engine,
+        engine=engine,
+        options=fake if engine == "fake" else {},
+        load_timeout_s=settings.worker.load_timeout_s,
+        step_timeout_s=settings.worker.step_timeout_s,
+        nice=WORKER_NICE,
+    )
+
+
+async def speak_here(
+    settings: Settings, body: dict[str, object], *, data_dir: Path
+) -> AsyncGenerator[bytes]:
+    """Speak without a running daemon; `body` is that of POST /v1/audio/speech.
+
+    Raises SpeechError.
+    """
+    order, output, _ = speech_schema(body)
+    services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
+    try:
+        async with (
+            services.synthesizer.speak(order) as speech,
+            aclosing(encoded(speech, output, services)) as audio,
+        ):
+            async for part in audio:
+                yield part
+    finally:
+        await services.pool.close()
+        services.encoders.shutdown(wait=False)
+
+
+async def first_words(services: Services) -> str:
+    """Speak once through the whole of the service; return what was wrong, or nothing."""
+    peak = 0.0
+    try:
+        async with services.synthesizer.speak(SpeechOrder(text="OK.")) as speech:
+            async for chunk in speech:
+                peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))
+    except SpeechError as err:
+        return err.message
+    return "" if peak > SILENCE else "The model made silence."
