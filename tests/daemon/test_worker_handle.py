@@ -20,6 +20,7 @@ from indextts_daemon.worker.handle import (
     WorkerSpec,
     WorkerState,
 )
+from indextts_daemon.worker.process import WorkerProcess
 from tests.daemon.fake_audio import assert_spoken_by_fake
 
 REQUEST = SpeechRequest(language="en", seed=7)
@@ -176,6 +177,38 @@ async def test_a_killed_worker_fails_its_jobs_after_what_it_said(start: Starter)
     assert worker.reason == "The worker ended unexpectedly (signal SIGKILL)."
     with pytest.raises(EngineUnavailableError):
         submit(worker, "Hello?")
+
+
+async def test_a_signal_without_a_name_is_told_by_its_number(start: Starter) -> None:
+    worker = await start()
+    stream = submit(worker, "{{sleep 60}}")
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGRTMIN + 6)
+    with pytest.raises(EngineUnavailableError, match=rf"signal {signal.SIGRTMIN + 6}\b"):
+        await whole(stream)
+    assert await worker.wait_closed() is WorkerEnd.crash
+    assert worker.state is WorkerState.failed
+
+
+async def test_a_fault_while_watching_the_process_leaves_nobody_waiting(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(process: WorkerProcess) -> int:
+        await asked.wait()
+        raise RuntimeError
+
+    asked = asyncio.Event()
+    monkeypatch.setattr(WorkerProcess, "wait", wait)
+    worker = await start()
+    pid, stream = worker.pid, submit(worker, "{{sleep 60}}")
+    asked.set()
+    with pytest.raises(EngineUnavailableError):
+        await whole(stream)
+    with pytest.raises(RuntimeError):
+        await worker.wait_closed()
+    assert (worker.state, worker.pid) == (WorkerState.failed, None)
+    assert pid is not None
+    await eventually(lambda: not is_running(pid))
 
 
 async def test_a_crashed_worker_can_be_started_anew(start: Starter) -> None:

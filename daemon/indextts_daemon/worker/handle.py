@@ -185,7 +185,7 @@ class WorkerHandle:
                 await process.end()
         finally:
             process.kill()
-        await asyncio.shield(life)
+        await asyncio.wait({life})
 
     async def wait_closed(self) -> WorkerEnd:
         """Wait until the process has ended, and return why."""
@@ -218,21 +218,30 @@ class WorkerHandle:
 
     async def _live(self, process: WorkerProcess) -> WorkerEnd:
         watch = asyncio.create_task(self._watch())
-        exit_code = await process.wait()
-        watch.cancel()
-        self._process = None
-        end = self._end = self._end or WorkerEnd.crash
-        if end is WorkerEnd.crash:
-            how = "it sent nonsense" if process.garbled else _in_words(exit_code)
-            self.reason = f"The worker ended unexpectedly ({how})."
+        try:
+            exit_code = await process.wait()
+            if self._end is None:
+                how = "it sent nonsense" if process.garbled else _in_words(exit_code)
+                self.reason = f"The worker ended unexpectedly ({how})."
+        finally:  # whatever went wrong, nobody waits for a process that has gone
+            watch.cancel()
+            process.kill()
+            self._process = None
+            self._end = self._end or WorkerEnd.crash
+            stopped = self._end is WorkerEnd.stopped
+            try:  # first of all nobody else is let in
+                self._set_state(WorkerState.unloaded if stopped else WorkerState.failed)
+            finally:
+                self._lose_jobs()
+        return self._end
+
+    def _lose_jobs(self) -> None:
+        """Tell all who still wait for something that it will not come."""
         lost = EngineUnavailableError(self.reason or "The worker was stopped.", code="worker_lost")
-        for stream in self._streams.values():
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
             stream.finish(lost)
-        self._streams.clear()
         self._answer(lost)
-        stopped = end is WorkerEnd.stopped
-        self._set_state(WorkerState.unloaded if stopped else WorkerState.failed)
-        return end
 
     async def _watch(self) -> None:
         """Put the worker down when its heartbeat stays away."""
@@ -329,6 +338,9 @@ class WorkerHandle:
 
 
 def _in_words(exit_code: int) -> str:
-    if exit_code < 0:
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
         return f"signal {signal.Signals(-exit_code).name}"
-    return f"exit code {exit_code}"
+    except ValueError:  # most of the real-time ones have no name
+        return f"signal {-exit_code}"
