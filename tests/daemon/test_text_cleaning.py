@@ -165,3 +165,17 @@ def test_markup_never_eats_or_doubles_what_is_between(text: str) -> None:
         kept = [c for c in text if c.isalnum()]
         fences = any(line.strip().startswith(("```", "~~~")) for line in text.splitlines())
         assert fences or [c for c in clean(text) if c.isalnum()] == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("It is \u22123 °C.", "It is -3 °C."),
+        ("It is \u20133 °C.", "It is -3 °C."),
+        ("3\u20135 mm of rain", "3\u20135 mm of rain"),
+        ("now \u2013 at last", "now \u2013 at last"),
+        ("37.8℃ or 100℉", "37.8 °C or 100 °F"),
+    ],
+)
+def test_frost_and_fever_keep_their_sign_and_unit(written: str, spoken: str) -> None:
+    assert clean(written) == spoken

@@ -32,6 +32,7 @@ _STARS = re.compile(r"\*\*+|(?<![\s\d])\*|\*(?![\s\d])|(?<=\d)\*(?=\s)|(?<=\s)\*
 _UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _MARKS = re.compile(r"`+|~~+")
 
+_DASH_AS_MINUS = re.compile(r"(?<!\S)\u2013(?=\d)")  # "\u20133 °C", but not "3\u20135"
 _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
@@ -41,6 +42,7 @@ def clean(text: str) -> str:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     text = _without_html(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _without_markdown(_URL.sub(_host, _LINK.sub(r"\1", _LINK.sub(r"\1", text))))
+    text = _DASH_AS_MINUS.sub("-", text)
     text = unicodedata.normalize("NFC", _tamed(text.translate(_SPEAKABLE)))
     paragraphs = (" ".join(paragraph.split()) for paragraph in _PARAGRAPH.split(text))
     return "\n".join(filter(None, paragraphs))
@@ -93,8 +95,8 @@ class _Speakable(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        if character in _BREAKS:
-            return _BREAKS[character]
+        if character in _REWRITTEN:
+            return _REWRITTEN[character]
         category = unicodedata.category(character)
         if category in ("Cc", "Cf", "Cs", "Me") or code in _VARIATION_SELECTORS:
             return ""
@@ -105,8 +107,11 @@ class _Speakable(dict[int, str]):
         return character
 
 
-_BREAKS = {"\x0b": "\n", "\x0c": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
-_SPOKEN_SYMBOLS = frozenset("°℃℉№") | {chr(code) for code in range(0x3200, 0x3400)}
+_REWRITTEN = {
+    **{"\x0b": "\n", "\x0c": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"},
+    **{"\u2212": "-", "℃": " °C", "℉": " °F"},  # voices skip what these say: frost, and degrees
+}
+_SPOKEN_SYMBOLS = frozenset("°№") | {chr(code) for code in range(0x3200, 0x3400)}
 _VARIATION_SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 _FULL_WIDTH = range(0xFF10, 0xFF5B)
 _MATHEMATICAL = range(0x1D400, 0x1D800)
