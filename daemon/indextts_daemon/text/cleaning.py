@@ -108,8 +108,14 @@ class _Speakable(dict[int, str]):
 
 
 _REWRITTEN = {
-    **{"\x0b": "\n", "\x0c": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"},
-    **{"\u2212": "-", "℃": " °C", "℉": " °F"},  # voices skip what these say: frost, and degrees
+    "\x0b": "\n",
+    "\x0c": "\n\n",
+    "\x85": "\n",
+    "\u2028": "\n",
+    "\u2029": "\n\n",
+    "\u2212": "-",  # voices skip these three: the frost, and the degrees
+    "℃": " °C",
+    "℉": " °F",
 }
 _SPOKEN_SYMBOLS = frozenset("°№") | {chr(code) for code in range(0x3200, 0x3400)}
 _VARIATION_SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
