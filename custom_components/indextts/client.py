@@ -70,6 +70,10 @@ class IndexTTSRequestError(IndexTTSError):
         self.retry_after_s = retry_after_s
 
 
+class IndexTTSFailureError(IndexTTSRequestError):
+    """The daemon could not do what was asked, and the request was not to blame."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """Who the daemon is."""
@@ -271,7 +275,9 @@ class IndexTTSClient:
         if response.status == HTTPStatus.UNAUTHORIZED:
             return IndexTTSAuthError(message)
         seconds = response.headers.get("Retry-After", "")
-        return IndexTTSRequestError(code, message, float(seconds) if seconds.isdecimal() else None)
+        failed = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = IndexTTSFailureError if failed else IndexTTSRequestError
+        return kind(code, message, float(seconds) if seconds.isdecimal() else None)
 
     async def _json(self, response: aiohttp.ClientResponse) -> Any:
         if response.content_type != "application/json":

@@ -4,7 +4,7 @@ from typing import Final
 
 from homeassistant.exceptions import HomeAssistantError
 
-from .client import IndexTTSError
+from .client import IndexTTSError, IndexTTSFailureError
 from .const import DOMAIN
 
 _WITH_SENTENCE: Final = frozenset(
@@ -28,8 +28,10 @@ _WITH_SENTENCE: Final = frozenset(
 
 
 def error_key(err: IndexTTSError) -> str:
-    """Return the translation key for `err`; a code without a sentence is a plain refusal."""
-    return err.code if err.code in _WITH_SENTENCE else "refused"
+    """Return the translation key for `err`; a code without a sentence is passed on in words."""
+    if err.code in _WITH_SENTENCE:
+        return err.code
+    return "failed" if isinstance(err, IndexTTSFailureError) else "refused"
 
 
 def translated[E: HomeAssistantError](kind: type[E], err: IndexTTSError, **names: str) -> E:

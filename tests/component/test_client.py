@@ -16,6 +16,7 @@ from custom_components.indextts.client import (
     IndexTTSClient,
     IndexTTSConnectionError,
     IndexTTSError,
+    IndexTTSFailureError,
     IndexTTSIncompatibleError,
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
@@ -318,6 +319,19 @@ async def test_a_refusal_keeps_its_code_its_words_and_its_wait(
         retry_after_s,
         {"message": "Too many wait."},
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(422, IndexTTSRequestError), (500, IndexTTSFailureError), (503, IndexTTSFailureError)],
+)
+async def test_a_failure_of_the_daemon_is_told_apart_from_a_refusal(
+    connect: Connect, status: int, kind: type[IndexTTSError]
+) -> None:
+    client = await connect(refusal(status, "a_code_of_the_future"))
+    with pytest.raises(IndexTTSRequestError) as raised:
+        await speak(client)
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize("voice", [None, "heart"])

@@ -22,6 +22,7 @@ from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSConnectionError,
     IndexTTSError,
+    IndexTTSFailureError,
     IndexTTSIncompatibleError,
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
@@ -36,13 +37,13 @@ NO_ANSWER = IndexTTSConnectionError("no answer", address=ADDRESS)
 FOREIGN = IndexTTSNotADaemonError("not a daemon", address=ADDRESS)
 INCOMPATIBLE = IndexTTSIncompatibleError("too new", api="2", supported="1")
 OTHER = IndexTTSOtherInstanceError("another", address=ADDRESS, other="attic")
-BROKEN = IndexTTSRequestError("internal", "It broke.")
+BROKEN = IndexTTSFailureError("internal", "It broke.")
 MEETING_ERRORS = [
     (NO_ANSWER, "cannot_connect"),
     (FOREIGN, "not_indextts"),
     (INCOMPATIBLE, "incompatible"),
     (OTHER, "other_instance"),
-    (BROKEN, "refused"),
+    (BROKEN, "failed"),
 ]
 OPEN_INFO = replace(INFO, auth=False)
 ENTRY_DATA = {CONF_HOST: HOST, CONF_PORT: PORT, CONF_TOKEN: TOKEN}

@@ -19,6 +19,7 @@ from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSConnectionError,
     IndexTTSError,
+    IndexTTSFailureError,
     IndexTTSIncompatibleError,
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
@@ -83,7 +84,7 @@ async def test_an_entry_that_goes_away_takes_its_entity_along(
                 " version 1. Update the older of the two"
             ),
         ),
-        (IndexTTSRequestError("internal", "It broke."), "The IndexTTS daemon refused: It broke."),
+        (IndexTTSFailureError("internal", "It broke."), "The IndexTTS daemon failed: It broke."),
     ],
 )
 async def test_setup_waits_for_the_daemon_and_says_why(

@@ -60,7 +60,7 @@ def test_hacs_knows_every_key() -> None:
 
 
 def test_every_error_has_its_sentence_where_it_can_appear() -> None:
-    known = errors._WITH_SENTENCE | {"refused"}
+    known = errors._WITH_SENTENCE | {"failed", "refused"}
     assert set(ENGLISH["config"]["error"]) == (known - SPEECH_KEYS) | {"invalid_host"}
     assert set(ENGLISH["exceptions"]) == (known - PAIRING_KEYS) | {"no_audio"}
 
@@ -68,7 +68,7 @@ def test_every_error_has_its_sentence_where_it_can_appear() -> None:
 def test_every_step_and_reason_has_its_words() -> None:
     steps = set(re.findall(r"async def async_step_(\w+)", code())) - {"zeroconf", "reauth"}
     assert set(ENGLISH["config"]["step"]) == steps
-    reasons = {"already_configured", "reauth_successful", "refused"}
+    reasons = {"already_configured", "failed", "reauth_successful", "refused"}
     meeting = {"cannot_connect", "incompatible", "not_indextts", "other_instance"}
     assert set(ENGLISH["config"]["abort"]) == reasons | meeting
 
@@ -76,6 +76,7 @@ def test_every_step_and_reason_has_its_words() -> None:
 def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
     known = {
         "cannot_connect": {"address"},
+        "failed": {"message"},
         "incompatible": {"api", "supported"},
         "not_indextts": {"address"},
         "other_instance": {"address", "other"},

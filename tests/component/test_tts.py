@@ -24,6 +24,7 @@ from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSConnectionError,
     IndexTTSError,
+    IndexTTSFailureError,
     IndexTTSRequestError,
 )
 from custom_components.indextts.tts import IndexTTSSpeechEntity
@@ -222,6 +223,10 @@ REFUSALS = [
     (
         IndexTTSRequestError("queue_full", "no", 3),
         "Too many messages wait to be spoken. Try again in a moment",
+    ),
+    (
+        IndexTTSFailureError("worker_lost", "The worker ended.", 1),
+        "The IndexTTS daemon failed: The worker ended.",
     ),
     (
         IndexTTSRequestError("invalid_param", "input is too long"),
