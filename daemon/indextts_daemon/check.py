@@ -1,7 +1,7 @@
 """`indextts-daemon check`: whether the daemon can run here, as a table with a verdict."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 import errno
 import os
@@ -16,7 +16,7 @@ from zeroconf.asyncio import AsyncZeroconf
 from . import __version__
 from .compose import build, first_words
 from .config import Settings
-from .discovery import SERVICE_TYPE, Announcement, ZeroconfError, announced_addresses
+from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .identity import Identity, Pairing
 from .storage import atomic_write
 
@@ -116,24 +116,31 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
 async def _zeroconf(settings: Settings) -> tuple[str, str]:
     if not settings.discovery.enabled:
         return "note", "switched off; clients need the address typed in"
-    addresses = announced_addresses(settings.server.host)
-    if not addresses:
-        return "note", "no address that the LAN can reach; clients need the address typed in"
+    try:
+        addresses = announced_addresses(settings.server.host)
+        if not addresses:
+            return "note", "no address that the LAN can reach; clients need the address typed in"
+        heard = await _announce(addresses)
+    except Exception as err:  # noqa: BLE001 as in the daemon: whatever a network may do
+        return "FAIL", f"cannot announce ({err}); is multicast blocked? UDP port 5353"
+    if not heard:
+        return "FAIL", "an announcement does not come back; open UDP port 5353 in the firewall"
+    return "ok", f"announcements on {', '.join(addresses)} are heard"
+
+
+async def _announce(addresses: Sequence[str]) -> bool:
+    """Whether an announcement made on these addresses comes back."""
     name = f"check-{time.time_ns()}"
     announcement = Announcement(name=name, instance_id="0" * 32, version=__version__, auth=True)
     try:
         await announcement.register(addresses, 9)
-        async with AsyncZeroconf(interfaces=addresses) as listener:
+        async with AsyncZeroconf(interfaces=list(addresses)) as listener:
             found = await listener.async_get_service_info(
                 SERVICE_TYPE, f"{name}.{SERVICE_TYPE}", timeout=ZEROCONF_PATIENCE_MS
             )
-    except (OSError, ZeroconfError) as err:
-        return "FAIL", f"cannot announce ({err}); is multicast blocked? UDP port 5353"
     finally:
         await announcement.withdraw()
-    if found is None:
-        return "FAIL", "an announcement does not come back; open UDP port 5353 in the firewall"
-    return "ok", f"announcements on {', '.join(addresses)} are heard"
+    return found is not None
 
 
 async def _gpu() -> tuple[str, str]:

@@ -1,17 +1,17 @@
 """Announces the daemon on the LAN by zeroconf, on the addresses that it listens on."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 import re
 import socket
 
 import ifaddr
-from zeroconf import Error as ZeroconfError, IPVersion
+from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-__all__ = ["Announcement", "ZeroconfError", "announced_addresses"]
-
 SERVICE_TYPE = "_indextts._tcp.local."
+LOOK_S = 10.0  # how soon a network that comes up or changes is noticed
 # Bridges and tunnels to where no Home Assistant listens: containers, machines, VPNs.
 INNER_INTERFACES = re.compile(
     r"(docker|br-|veth|virbr|vnet|cni|flannel|cali|podman|lxc|lxd|tun|tap|wg|tailscale|zt|utun|ifb)"
@@ -64,11 +64,22 @@ class Announcement:
             "name": name.encode()[:NAME_BYTES].decode(errors="ignore"),
         }
         self._zeroconf: AsyncZeroconf | None = None
+        self._addresses: list[str] = []
+
+    async def update(self, addresses: list[str], port: int) -> None:
+        """Be announced on these addresses and no others. Raises what `register` raises."""
+        if addresses == self._addresses:
+            return
+        self._addresses = []
+        await self.withdraw()
+        if addresses:
+            await self.register(addresses, port)
+        self._addresses = addresses
 
     async def register(self, addresses: Sequence[str], port: int) -> None:
         """Announce `port` on `addresses`; a name that is taken gets a number.
 
-        Raises OSError and ZeroconfError.
+        Raises OSError, zeroconf.Error, and RuntimeError when an address has just gone.
         """
         info = AsyncServiceInfo(
             SERVICE_TYPE,
@@ -100,6 +111,28 @@ class Announcement:
             await zeroconf.async_close()  # which unregisters everything first
 
 
+async def stay_announced(
+    announcement: Announcement, hosts: Sequence[str], port: int, *, say: Callable[[str], None]
+) -> None:
+    """Follow the machine's addresses with the announcement, for good; say every change once."""
+    said = ""
+    while True:
+        try:
+            addresses = announced_addresses(hosts)
+            await announcement.update(addresses, port)
+            news = (
+                f"Announced by zeroconf on {', '.join(addresses)}"
+                if addresses
+                else "Not announced: it listens on no address that the LAN can reach."
+            )
+        except Exception as err:  # noqa: BLE001 whatever a network may do, speech goes on without
+            news = f"Announcing by zeroconf fails, and is tried again: {err or type(err).__name__}"
+        if news != said:
+            say(news)
+        said = news
+        await asyncio.sleep(LOOK_S)
+
+
 def _own_addresses() -> Iterable[tuple[str, str]]:
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
@@ -116,9 +149,9 @@ def _covers(bound: set[Address], address: Address) -> bool:
 
 def _default_route_address() -> str | None:
     """Return the address from which the world beyond the LAN is reached; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): connecting only asks the table
             return str(probe.getsockname()[0])
-        except OSError:
-            return None
+    except OSError:
+        return None

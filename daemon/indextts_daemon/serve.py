@@ -17,7 +17,7 @@ from .api.connection import Site
 from .api.keys import Services
 from .compose import FALLBACK, build, first_words
 from .config import Settings
-from .discovery import Announcement, ZeroconfError, announced_addresses
+from .discovery import Announcement, stay_announced
 from .errors import SettingsError
 from .identity import Pairing, open_identity
 
@@ -107,18 +107,9 @@ async def _come_up(
     if settings.server.auth and not (pairing.ever_paired or pairing.is_open):
         code = pairing.open()
         say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
-    if not settings.discovery.enabled:
-        return
-    addresses = announced_addresses(settings.server.host)
-    if not addresses:
-        say("Not announced: it listens on no address that the LAN can reach.")
-        return
-    try:
-        await announcement.register(addresses, int(urls[0].rpartition(":")[2]))
-    except (OSError, ZeroconfError) as err:
-        LOGGER.warning("not announced by zeroconf: %s", err)
-        return
-    say(f"Announced by zeroconf on {', '.join(addresses)}")
+    if settings.discovery.enabled:
+        port = int(urls[0].rpartition(":")[2])
+        await stay_announced(announcement, settings.server.host, port, say=say)
 
 
 async def _drain(services: Services, settings: Settings) -> None:

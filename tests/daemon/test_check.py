@@ -168,15 +168,23 @@ def test_an_announcement_that_does_not_come_back_fails(
     assert_only(machine.check(), "zeroconf", "does not come back; open UDP port 5353")
 
 
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+@pytest.mark.parametrize(
+    ("room", "name"), [(AsyncZeroconf, "async_register_service"), (check, "announced_addresses")]
+)
 def test_an_announcement_that_cannot_be_made_fails(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    room: object,
+    name: str,
 ) -> None:
-    async def refused(*_: object, **__: object) -> None:
-        raise OSError(101, "Network is unreachable")
+    def refused(*_: object, **__: object) -> None:
+        raise error("Network is unreachable")
 
     machine.settings.clear()
     machine.host = "0.0.0.0"  # noqa: S104
-    monkeypatch.setattr(AsyncZeroconf, "async_register_service", refused)
+    monkeypatch.setattr(room, name, refused)
     assert_only(machine.check(), "zeroconf", "cannot announce .+unreachable.+ is multicast blocked")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+import socket
 import uuid
 
 import pytest
@@ -10,7 +11,12 @@ from zeroconf import BadTypeInNameException, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from indextts_daemon import discovery
-from indextts_daemon.discovery import SERVICE_TYPE, Announcement, announced_addresses
+from indextts_daemon.discovery import (
+    SERVICE_TYPE,
+    Announcement,
+    announced_addresses,
+    stay_announced,
+)
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 HOUSE = [
@@ -84,6 +90,16 @@ def test_this_machines_own_addresses_are_found_and_its_default_route_comes_first
     for address in v4:
         monkeypatch.setattr(discovery, "_default_route_address", lambda address=address: address)
         assert announced_addresses(EVERYWHERE)[0] == address
+
+
+def test_a_machine_without_ipv4_is_announced_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_ipv4(*_: object) -> socket.socket:
+        raise OSError(97, "Address family not supported by protocol")
+
+    own = [("eth0", "fd00::3")]
+    monkeypatch.setattr(discovery, "_own_addresses", lambda: own)
+    monkeypatch.setattr(socket, "socket", without_ipv4)
+    assert announced_addresses(EVERYWHERE) == ["fd00::3"]
 
 
 class Listener:
@@ -211,3 +227,99 @@ async def test_withdrawing_what_was_never_announced_is_harmless() -> None:
     ours = announcement("silent")
     await ours.withdraw()
     await ours.withdraw()
+
+
+class Network:
+    """The machine's addresses as they come and go, and what is said of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.own: list[str] | Exception = []
+        self.lines: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(discovery, "LOOK_S", 0.01)
+        monkeypatch.setattr(discovery, "_own_addresses", self._adapters)
+
+    def _adapters(self) -> list[tuple[str, str]]:
+        if isinstance(self.own, Exception):
+            raise self.own
+        return [("eth0", address) for address in self.own]
+
+    async def says(self) -> str:
+        async with asyncio.timeout(20):
+            return await self.lines.get()
+
+
+@asynccontextmanager
+async def followed(network: Network, ours: Announcement) -> AsyncIterator[None]:
+    following = asyncio.create_task(
+        stay_announced(ours, EVERYWHERE, 8818, say=network.lines.put_nowait)
+    )
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+        await ours.withdraw()
+
+
+async def test_a_network_that_comes_late_and_goes_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = f"late {uuid.uuid4().hex[:8]}"
+    own = announced_addresses(["0.0.0.0"])  # noqa: S104
+    async with listening() as listener:
+        network = Network(monkeypatch)
+        async with followed(network, announcement(name)):
+            assert (await network.says()).startswith("Not announced")
+            network.own = own
+            assert await network.says() == f"Announced by zeroconf on {', '.join(own)}"
+            await listener.until({f"{name}.{SERVICE_TYPE}"})
+            network.own = []
+            assert (await network.says()).startswith("Not announced")
+            await listener.until({f"{name}.{SERVICE_TYPE}"}, absent=True)
+    assert network.lines.empty()
+
+
+async def test_addresses_that_change_are_announced_anew_and_others_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[object] = []
+
+    async def register(_: Announcement, addresses: list[str], port: int) -> None:
+        done.append((addresses, port))
+
+    async def withdraw(_: Announcement) -> None:
+        done.append("withdrawn")
+
+    monkeypatch.setattr(Announcement, "register", register)
+    monkeypatch.setattr(Announcement, "withdraw", withdraw)
+    ours = announcement("moving")
+    for addresses in (V4, V4, [*V4, "fd00::3"], [], [], V4):
+        await ours.update(addresses, 8818)
+    assert [step for step in done if step != "withdrawn"] == [
+        (V4, 8818),
+        ([*V4, "fd00::3"], 8818),
+        (V4, 8818),
+    ]
+    assert done[2] == done[4] == "withdrawn"
+    assert done.count("withdrawn") == 4
+
+
+def gone(**_: object) -> None:
+    raise RuntimeError("No adapter found for IP address fd00::3")
+
+
+async def test_a_network_that_fails_is_said_once_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = announced_addresses(["0.0.0.0"])  # noqa: S104
+    network = Network(monkeypatch)
+    network.own = OSError(12, "Cannot allocate memory")
+    async with followed(network, announcement("patient")):
+        assert "Cannot allocate memory" in await network.says()
+        with monkeypatch.context() as broken:
+            broken.setattr(discovery, "AsyncZeroconf", gone)
+            network.own = own
+            assert "No adapter found" in await network.says()
+            await asyncio.sleep(0.1)
+            assert network.lines.empty()
+        assert (await network.says()).startswith("Announced by zeroconf on ")
