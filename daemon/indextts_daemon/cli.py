@@ -14,8 +14,9 @@ import platformdirs
 from . import __version__
 from .config import Settings, load_settings
 from .errors import SpeechError
-from .identity import open_identity, read_token
+from .identity import read_token
 from .remote import NoDaemonError, Remote
+from .storage import atomic_write
 
 PROGRAM = "indextts-daemon"
 SUFFIXES = {
@@ -153,8 +154,10 @@ async def _write(file: Path, audio: AsyncGenerator[bytes]) -> int:
     """Write what comes; the file appears once it is whole."""
     async with aclosing(audio):
         content = b"".join([part async for part in audio])
+    if not await asyncio.to_thread(file.parent.is_dir):
+        raise SpeechError(f"There is no folder {file.parent}.")
     try:
-        await asyncio.to_thread(file.write_bytes, content)
+        await asyncio.to_thread(atomic_write, file, content, mode=0o644)
     except OSError as err:
         raise SpeechError(f"{file} cannot be written ({err.strerror}).") from err
     return len(content)
@@ -167,7 +170,14 @@ def _pair(asked: argparse.Namespace) -> int:
 
 
 def _token(asked: argparse.Namespace) -> int:
-    print(open_identity(_data_dir(asked), token=os.environ.get("INDEXTTS_TOKEN")).token)
+    data_dir = _data_dir(asked)
+    token = read_token(data_dir, given=os.environ.get("INDEXTTS_TOKEN"))
+    if token is None:
+        raise SpeechError(
+            f"There is no token in {data_dir} yet. Start the daemon once, or name the folder that "
+            "it uses with --data-dir."
+        )
+    print(token)
     return 0
 
 

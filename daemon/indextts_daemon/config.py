@@ -266,7 +266,12 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
         if path in lines:
             raise SettingsError(f"{file}, line {line}, {path}: line {lines[path]} sets it too.")
         lines[path] = line
-    return tree, lines
+    return {key: _unless_empty(key, value) for key, value in tree.items()}, lines
+
+
+def _unless_empty(key: object, value: object) -> object:
+    """Take a section below which everything is commented out for an empty one."""
+    return {} if value is None and key in _SECTIONS else value
 
 
 class _Loader(yaml.SafeLoader):
@@ -314,10 +319,19 @@ def _put(
     origins[key] = origin
 
 
+_IN_WORDS = {
+    "extra keys not allowed": "there is no such setting",
+    "expected str": "expected text; put quotes around it",
+    "expected bool": "expected true or false",
+    "expected int": "expected a whole number",
+    "expected float": "expected a number",
+    "expected a dictionary": "expected settings below it, each on a line of its own",
+}
+
+
 def _explain(error: vol.Invalid, origins: Mapping[str, str]) -> str:
     parts = [str(part) for part in error.path]
     paths = (".".join(parts[:n]) for n in range(len(parts), -1, -1))
     origin = next(origins[path] for path in paths if path in origins)
     key = ".".join(parts)
-    message = "there is no such setting" if "extra keys" in error.msg else error.msg
-    return f"{origin}{key}: {message}."
+    return f"{origin}{key}: {_IN_WORDS.get(error.msg, error.msg)}."

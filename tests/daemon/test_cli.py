@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+import errno
+import os
 from pathlib import Path
 import socket
 from typing import Any
@@ -190,9 +192,7 @@ async def test_speech_that_breaks_off_leaves_no_file(at_the_door: Shell) -> None
 async def test_a_file_that_cannot_be_written_is_named(at_the_door: Shell) -> None:
     file = at_the_door.data_dir / "absent/out.wav"
     said = await at_the_door.run("say", "Hello.", "-o", str(file))
-    assert said == Said(
-        1, "", f"indextts-daemon: {file} cannot be written (No such file or directory).\n"
-    )
+    assert said == Said(1, "", f"indextts-daemon: There is no folder {file.parent}.\n")
 
 
 async def test_a_wrong_token_is_told_how_to_find_the_right_one(at_the_door: Shell) -> None:
@@ -222,15 +222,32 @@ async def test_pair_needs_a_daemon(shell: Shell) -> None:
     )
 
 
-async def test_token_prints_the_token_and_makes_one_the_first_time(
+async def test_token_prints_the_token_and_makes_none(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = await shell.run("token")
-    assert (said.code, said.err) == (0, "")
-    assert said.out == (shell.data_dir / "token").read_text()
-    assert await shell.run("token") == said
-    monkeypatch.setenv("INDEXTTS_TOKEN", TOKEN)
-    assert (await shell.run("token")).out == f"{TOKEN}\n"
+    assert said.code == 1
+    assert "There is no token" in said.err
+    assert not list(shell.data_dir.iterdir())
+    (shell.data_dir / "token").write_text(f"{TOKEN}\n")
+    assert await shell.run("token") == Said(0, f"{TOKEN}\n", "")
+    monkeypatch.setenv("INDEXTTS_TOKEN", "another")
+    assert (await shell.run("token")).out == "another\n"
+
+
+async def test_say_leaves_the_old_file_when_it_cannot_write(
+    at_the_door: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = at_the_door.data_dir / "out.wav"
+    file.write_bytes(b"old")
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    said = await at_the_door.run("say", "Hello.", "-o", str(file))
+    assert (said.code, said.err.endswith("(No space left on device).\n")) == (1, True)
+    assert file.read_bytes() == b"old"
 
 
 async def test_the_token_of_the_environment_opens_the_door(
@@ -354,6 +371,6 @@ def test_an_interrupt_ends_without_a_word(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "open_identity", interrupted)
+    monkeypatch.setattr(cli, "read_token", interrupted)
     assert cli.main(["token", "--data-dir", str(tmp_path)]) == 130
     assert capsys.readouterr() == ("", "")
