@@ -25,42 +25,48 @@ type Connect = Callable[..., IndexTTSClient]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """A daemon that has said that it is ready."""
+    """A daemon, and what it has said until it was lent to a test."""
 
-    url: URL
+    said: str
     token: str
-    pairing_code: str
     process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> URL:
+        return URL(self.said.partition("Listening on ")[2].split()[0])
+
+    @property
+    def pairing_code(self) -> str:
+        return self.said.partition("Pairing code for Home Assistant: ")[2].split()[0]
 
 
 @contextmanager
-def running(data_dir: Path) -> Generator[Daemon]:
-    """Start a daemon with the fake engine, wait until it shows its pairing code, and end it."""
+def running(
+    data_dir: Path, *, port: int = 0, until: str = "Pairing code", **settings: str
+) -> Generator[Daemon]:
+    """Start a daemon with the fake engine, wait until it has said `until`, and end it."""
     python = os.environ.get("INDEXTTS_DAEMON_PYTHON", str(ROOT / ".venv/bin/python"))
-    arguments = "serve --engine fake --host 127.0.0.1 --port 0 --no-zeroconf --data-dir"
+    arguments = f"serve --engine fake --host 127.0.0.1 --port {port} --no-zeroconf --data-dir"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("INDEXTTS_")}
     process = subprocess.Popen(
         [python, "-m", "indextts_daemon", *arguments.split(), str(data_dir)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT / "daemon",
-        env={name: value for name, value in os.environ.items() if not name.startswith("INDEXTTS_")},
+        env=own | {f"INDEXTTS_{setting}": value for setting, value in settings.items()},
     )
     deadline = Timer(START_TIMEOUT_S, process.kill)
     deadline.start()
     assert process.stdout is not None
     try:
         said = ""
-        while "Pairing code" not in said:
+        while until not in said:
             line = process.stdout.readline()
             assert line, f"The daemon went away after saying: {said!r}"
             said += line
         deadline.cancel()
-        yield Daemon(
-            url=URL(said.partition("Listening on ")[2].split()[0]),
-            token=(data_dir / "token").read_text().strip(),
-            pairing_code=said.partition("Pairing code for Home Assistant: ")[2].split()[0],
-            process=process,
-        )
+        token = (data_dir / "token").read_text().strip()
+        yield Daemon(said=said, token=token, process=process)
     finally:
         deadline.cancel()
         process.terminate()

@@ -20,7 +20,7 @@ from custom_components.indextts.client import (
     Voice,
 )
 from custom_components.indextts.errors import error_key
-from tests.contract.conftest import Connect, Daemon
+from tests.contract.conftest import Connect, Daemon, running
 
 FRAME = struct.Struct("<4h")  # voice tag, text's crc, generation, counter
 WAV_HEADER_BYTES = 44
@@ -124,6 +124,40 @@ async def test_a_refusal_has_the_code_that_a_sentence_is_written_for(
     assert "Hello" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{{fail internal}} Hello.", "internal"),
+        ("{{nan}} Hello.", "bad_audio"),
+        ("{{crash}} Hello.", "worker_lost"),
+    ],
+)
+async def test_a_failure_is_said_to_be_one_and_the_next_order_is_spoken(
+    own_daemon: Daemon, connect: Connect, text: str, code: str
+) -> None:
+    client = connect(own_daemon)
+    error = await refusal(client, text)
+    assert (error.code, error_key(error)) == (code, "failed")
+    assert str(error)
+    assert "Hello" not in str(error)
+    assert (await speak(client)).startswith(b"RIFF")
+
+
+async def test_a_daemon_whose_model_does_not_load_asks_for_patience(
+    tmp_path: Path, connect: Connect
+) -> None:
+    with running(
+        tmp_path, until="Listening on", FAKE__LOAD="hang", WORKER__LOAD_TIMEOUT_S="1"
+    ) as daemon:
+        client = connect(daemon)
+        assert await client.readiness() == Readiness(ready=False, state="loading")
+        assert (await client.info()).revision is None
+        error = await refusal(client, "Nobody else speaks this.", language="zh")
+        assert (error.code, error_key(error)) == ("loading", "loading")
+        assert error.retry_after_s
+        assert error.retry_after_s >= 1
+
+
 async def test_a_wrong_token_is_refused_everywhere(daemon: Daemon, connect: Connect) -> None:
     stranger = connect(daemon, token="wrong")  # noqa: S106
     for question in (stranger.languages, stranger.voices, lambda: speak(stranger)):
@@ -200,12 +234,9 @@ async def test_a_daemon_that_stops_finishes_its_sentence_and_takes_no_other(
     own_daemon: Daemon, connect: Connect
 ) -> None:
     client = connect(own_daemon)
-    stream = client.stream_speech(
-        "This one is being spoken. {{sleep 2}} And so is this one.",
-        language="en",
-        voice=None,
-        response_format="wav",
-    )
+    text = "This one is being spoken. {{sleep 2}} And so is this one."
+    whole = await speak(client, text)
+    stream = client.stream_speech(text, language="en", voice=None, response_format="wav")
     speech = await anext(stream)
     own_daemon.process.terminate()
     async with asyncio.timeout(PATIENCE_S):
@@ -214,4 +245,4 @@ async def test_a_daemon_that_stops_finishes_its_sentence_and_takes_no_other(
     assert readiness == Readiness(ready=False, state="draining")
     assert error_key(await refusal(client, "Too late.")) == "draining"
     speech += b"".join([chunk async for chunk in stream])
-    assert len(speech) > WAV_HEADER_BYTES + 2 * 24_000 * 2
+    assert speech == whole
