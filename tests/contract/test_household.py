@@ -1,20 +1,24 @@
 """Home Assistant and a real daemon, from the announcement to the bytes that a player gets."""
 
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
+from homeassistant.components import tts
 from homeassistant.config_entries import SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.indextts.config_flow import CONF_CREDENTIAL
 from custom_components.indextts.const import DOMAIN
-from tests.contract.conftest import Connect, Daemon
+from tests.contract.conftest import Connect, Daemon, running
 
 pytestmark = [
     pytest.mark.usefixtures("custom_integrations"),
@@ -45,6 +49,18 @@ async def set_up(hass: HomeAssistant, daemon: Daemon, instance_id: str) -> dict[
     return dict(result)
 
 
+def order(hass: HomeAssistant, text: str) -> AsyncGenerator[bytes]:
+    """Order speech as a player does, cache and all."""
+    (entity_id,) = hass.states.async_entity_ids("tts")
+    stream = tts.async_create_stream(hass, entity_id, "en", {"preferred_format": "wav"})
+    stream.async_set_message(text)
+    return stream.async_stream_result()
+
+
+async def heard(stream: AsyncGenerator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in stream])
+
+
 async def test_a_found_daemon_is_paired_and_speaks(
     hass: HomeAssistant,
     own_daemon: Daemon,
@@ -71,6 +87,30 @@ async def test_a_found_daemon_is_paired_and_speaks(
     response = await browser.post("/api/tts_get_url", json=order)
     speech = await browser.get((await response.json())["path"])
     assert (speech.status, (await speech.read())[:4]) == (HTTPStatus.OK, b"fLaC")
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_a_daemon_killed_in_mid_speech_is_an_error_and_speaks_again_once_it_is_back(
+    hass: HomeAssistant, tmp_path: Path, connect: Connect
+) -> None:
+    text = "This one is being spoken. {{sleep 2}} And so is this one."
+    with running(tmp_path) as daemon:
+        await set_up(hass, daemon, (await connect(daemon).info()).instance_id)
+        stream = order(hass, text)
+        assert (await anext(stream)).startswith(b"RIFF")
+        daemon.process.kill()
+        with pytest.raises(HomeAssistantError) as raised:
+            await heard(stream)
+        assert raised.value.translation_key == "cannot_connect"
+        with pytest.raises(HomeAssistantError) as raised:
+            await heard(order(hass, text))
+        assert raised.value.translation_key == "cannot_connect"
+
+    with running(tmp_path, port=daemon.url.port or 0, until="ready") as daemon:
+        whole = connect(daemon).stream_speech(
+            text, language="en", voice=None, response_format="wav"
+        )
+        assert await heard(order(hass, text)) == await heard(whole)
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
