@@ -18,6 +18,7 @@ from .compose import build, first_words
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .identity import Identity, Pairing
+from .serve import lacks_ipv6
 from .storage import atomic_write
 
 LEAST_DISK_BYTES = 200_000_000
@@ -80,7 +81,7 @@ async def _disk(data_dir: Path) -> tuple[str, str]:
 
 
 async def _port(settings: Settings) -> tuple[str, str]:
-    port = settings.server.port
+    port, free = settings.server.port, []
     for host in settings.server.host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -92,9 +93,13 @@ async def _port(settings: Settings) -> tuple[str, str]:
         except OSError as err:
             if err.errno == errno.EADDRINUSE:
                 return "FAIL", f"{port} on {host} is taken, perhaps by a daemon that runs already"
-            if err.errno != errno.EAFNOSUPPORT:
+            if not lacks_ipv6(host, err):
                 return "FAIL", f"{port} on {host} cannot be opened ({err.strerror})"
-    return "ok", f"{port} on {', '.join(settings.server.host)} is free"
+        else:
+            free.append(host)
+    if not free:
+        return "FAIL", "this machine has no IPv6; choose another address with --host"
+    return "ok", f"{port} on {', '.join(free)} is free"
 
 
 async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 import errno
+from ipaddress import ip_address
 import logging
 from pathlib import Path
 import signal
@@ -40,12 +41,20 @@ async def listen(services: Services, settings: Settings, stack: AsyncExitStack) 
         try:
             await site.start()
         except OSError as err:
-            if ":" in host and err.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+            if lacks_ipv6(host, err):
                 LOGGER.info("this machine has no IPv6; listening without it")
                 continue
             raise SettingsError(_why_not(host, port, err)) from err
         port = port or runner.addresses[-1][1]
+    if not runner.addresses:
+        raise SettingsError("This machine has no IPv6. Choose another address with --host.")
     return [_url(address[0], address[1]) for address in runner.addresses]
+
+
+def lacks_ipv6(host: str, err: OSError) -> bool:
+    """Whether `host` means every IPv6 address, and this machine has none."""
+    everywhere = ":" in host and ip_address(host).is_unspecified
+    return everywhere and err.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 
 async def run(

@@ -123,6 +123,16 @@ def test_an_address_of_another_machine_fails(machine: Machine) -> None:
     assert_only(machine.check(), "port", r"cannot be opened \(Cannot assign requested address\)")
 
 
+def test_without_ipv6_its_wildcard_alone_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "AF_INET6", 9999)
+    machine.host = "::"
+    assert_only(machine.check(), "port", "^this machine has no IPv6; choose another address")
+    machine.host = "::1"
+    assert_only(machine.check(), "port", "cannot be opened")
+
+
 def test_a_model_that_does_not_load_fails_with_its_reason(machine: Machine) -> None:
     machine.settings.append("fake: {load: fail}")
     assert_only(machine.check(), "voice", "settings ask the fake engine to fail")

@@ -1,9 +1,12 @@
 """The daemon as a process: how it comes up, what it survives, how it goes."""
 
 import asyncio
+from contextlib import AsyncExitStack
+import errno
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +14,12 @@ import time
 import aiohttp
 import pytest
 
+from indextts_daemon.compose import build
+from indextts_daemon.config import load_settings
 from indextts_daemon.discovery import announced_addresses
+from indextts_daemon.errors import SettingsError
+from indextts_daemon.identity import Identity, Pairing
+from indextts_daemon.serve import listen
 from tests.daemon.running import RunningDaemon
 
 LONG = "word " * 40
@@ -77,6 +85,42 @@ def test_a_second_daemon_on_the_port_says_so(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert f"Port {port} on 127.0.0.1 is taken" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize("host", ["fd00:dead::1", "203.0.113.5"])
+def test_an_address_of_another_machine_is_refused_in_a_sentence(tmp_path: Path, host: str) -> None:
+    run = serve("--port", "0", "--host", host, data_dir=tmp_path)
+    assert run.returncode == 1
+    assert f"This machine has no address {host}. Choose another with --host." in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+async def test_without_ipv6_only_its_wildcard_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.create_server
+
+    def without_ipv6(address: tuple[str, int], *, family: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return real(address, family=family)
+
+    monkeypatch.setattr(socket, "create_server", without_ipv6)
+
+    async def listened(*hosts: str) -> list[str]:
+        flags = {"server.host": list(hosts), "server.port": 0}
+        settings = load_settings(file=None, environment={}, flags=flags)
+        services = build(settings, Identity(instance_id="", token=""), Pairing(tmp_path))
+        async with AsyncExitStack() as stack:
+            stack.callback(services.encoders.shutdown)
+            return await listen(services, settings, stack)
+
+    (url,) = await listened("127.0.0.1", "::")
+    assert url.startswith("http://127.0.0.1:")
+    with pytest.raises(SettingsError, match="has no IPv6"):
+        await listened("::")
+    with pytest.raises(SettingsError, match="not supported"):
+        await listened("127.0.0.1", "::1")
 
 
 def test_an_unusable_data_folder_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 from typing import Any
 
 from aiohttp import web
@@ -83,9 +84,8 @@ class Site(web.BaseSite):
         server = self._runner.server
         assert server is not None  # noqa: S101 the runner has been set up
         loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._server = await loop.create_server(
             lambda: Connection(server, self._metrics, loop=loop, access_log=None),
-            self._host,
-            self._port,
-            reuse_address=True,
+            sock=socket.create_server((self._host, self._port), family=family),
         )
