@@ -13,6 +13,7 @@ from homeassistant.components.tts import (
     Voice,
 )
 from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -44,6 +45,7 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
 
     def __init__(self, coordinator: IndexTTSCoordinator) -> None:
         super().__init__(coordinator, "speech")
+        self.entity_id = f"{Platform.TTS}.{DOMAIN}"  # in every house: people share automations
         self._attr_supported_options = [ATTR_VOICE, ATTR_PREFERRED_FORMAT]
 
     @property

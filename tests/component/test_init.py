@@ -1,5 +1,6 @@
 """An entry is set up, waits, asks for help and goes away; entity and device keep their shape."""
 
+from pathlib import Path
 from unittest.mock import MagicMock
 
 from freezegun.api import FrozenDateTimeFactory
@@ -27,7 +28,7 @@ from custom_components.indextts.client import (
 )
 from tests.component.sample import LOADING, READY, VOICES
 
-ENTITY_ID = "tts.nas_indextts"
+ENTITY_ID = "tts.indextts"
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
 AUTH = IndexTTSAuthError("no")
 
@@ -177,3 +178,8 @@ async def test_the_daemon_may_say_when_to_ask_again(
     client.voices.side_effect = None
     await later(hass, freezer, 4)
     assert state(hass) == STATE_UNKNOWN
+
+
+def test_the_readme_speaks_through_this_entity() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"entity_id: {ENTITY_ID}\n" in readme.read_text("utf-8")

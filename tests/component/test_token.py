@@ -25,7 +25,7 @@ from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, TOKEN, VOICES
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 BEARER = f"Bearer {TOKEN}"
-ENTITY_ID = "tts.nas_indextts"
+ENTITY_ID = "tts.indextts"
 TENANT = replace(INFO, instance_id="f" * 32, name="attic")
 
 

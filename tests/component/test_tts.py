@@ -30,7 +30,7 @@ from custom_components.indextts.client import (
 from custom_components.indextts.tts import IndexTTSSpeechEntity
 from tests.component.sample import INFO
 
-ENTITY_ID = "tts.nas_indextts"
+ENTITY_ID = "tts.indextts"
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://nas:8818")
 
 pytestmark = pytest.mark.usefixtures("loaded")
