@@ -109,15 +109,17 @@ def _serve(asked: argparse.Namespace) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    asyncio.run(
-        run(
-            settings,
-            data_dir=_data_dir(asked),
-            token=os.environ.get("INDEXTTS_TOKEN"),
-            say=lambda line: print(line, flush=True),
-        )
-    )
+    token = os.environ.get("INDEXTTS_TOKEN")
+    asyncio.run(run(settings, data_dir=_data_dir(asked), token=token, say=_tell))
     return 0
+
+
+def _tell(line: str) -> None:
+    """Print for whoever started the daemon; once nobody reads any more, go quiet."""
+    try:
+        print(line, flush=True)
+    except (OSError, ValueError):
+        sys.stdout = None  # print then does nothing, and the exit flushes nothing
 
 
 def _say(asked: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 import errno
+import json
 import os
 from pathlib import Path
 import signal
@@ -162,6 +163,31 @@ async def test_sigterm_finishes_what_is_being_spoken_and_exits_0(tmp_path: Path)
         assert await asyncio.to_thread(daemon.process.wait, 20) == 0
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+@pytest.mark.parametrize("errors", [subprocess.DEVNULL, subprocess.STDOUT])
+async def test_nobody_reading_its_lines_ends_neither_it_nor_its_drain(
+    tmp_path: Path, errors: int
+) -> None:
+    settings = {"fake": {"load": "slow", "step_s": 0.02}, "server": {"auth": False}}
+    (tmp_path / "settings.yaml").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "indextts_daemon", "serve", "--data-dir", str(tmp_path)]
+    command += ["--host", "127.0.0.1", "--port", "0", "--engine", "fake", "--no-zeroconf"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=errors, text=True) as process:  # noqa: ASYNC220
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        process.stdout.close()  # as head -1 does
+        async with aiohttp.ClientSession(url) as session, asyncio.timeout(30):
+            while (await state_of(session))[0] != 200:  # noqa: ASYNC110 it says no more
+                await asyncio.sleep(0.05)
+            body = {"input": LONG, "response_format": "pcm"}
+            async with session.post("/v1/audio/speech", json=body) as response:
+                started = await response.content.readany()
+                process.send_signal(signal.SIGTERM)
+                rest = await response.read()
+        assert len(started + rest) / 2 / 24000 == pytest.approx(len(LONG.strip()) * 0.06, abs=0.1)
+        assert await asyncio.to_thread(process.wait, 20) == 0
 
 
 async def test_a_drain_is_bounded(tmp_path: Path) -> None:
