@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from prometheus_client.metrics import MetricWrapperBase
 import pytest
 
-from indextts_daemon.errors import QueueFullError
+from indextts_daemon.errors import EngineUnavailableError, QueueFullError
 from indextts_daemon.metrics import PRIORITIES, Metrics
 from indextts_daemon.service.queue import JobQueue, Place
 
@@ -35,8 +35,9 @@ class Job:
     broken: bool = False
     place: Place | None = None
     waited_s: float | None = None
-    refusal: QueueFullError | None = None
+    refusal: QueueFullError | EngineUnavailableError | None = None
     admitted_at: float = 0.0
+    made_at: float = 0.0
 
 
 async def hold(queue: JobQueue, job: Job, admitted: list[Job]) -> None:
@@ -47,7 +48,7 @@ async def hold(queue: JobQueue, job: Job, admitted: list[Job]) -> None:
             await job.done.wait()
             if job.broken:
                 raise ConnectionResetError  # noqa: TRY301 as a client that hangs up does
-    except QueueFullError as err:
+    except (QueueFullError, EngineUnavailableError) as err:
         job.refusal = err
     except ConnectionResetError:
         pass
@@ -56,6 +57,15 @@ async def hold(queue: JobQueue, job: Job, admitted: list[Job]) -> None:
 async def settle() -> None:
     for _ in range(6):
         await asyncio.sleep(0)
+
+
+async def give_up_on(jobs: list[Job]) -> None:
+    """Let the timers that have run out do what they do."""
+    await asyncio.wait({job.task for job in jobs if job.task} or {asyncio.create_task(settle())})
+
+
+def mean(past: float | None, newest: float) -> float:
+    return newest if past is None else past + 0.2 * (newest - past)
 
 
 def samples(metric: MetricWrapperBase) -> dict[tuple[str, ...], float]:
@@ -81,7 +91,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.inside: list[Job] = []
         self.listening: list[Job] = []
         self.slots = 1
-        self.mean_s: float | None = None
+        self.held_s: float | None = None
+        self.heard_s: float | None = None
 
     @initialize(capacity=st.integers(1, 3))
     def open(self, capacity: int) -> None:
@@ -109,6 +120,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = data.draw(st.sampled_from(self.inside))
         job.place.release()
         self.run(settle())
+        job.made_at = self.clock.now
         self.listening.append(job)
         self.left(job)
 
@@ -122,6 +134,7 @@ class QueueMachine(RuleBasedStateMachine):
             job.done.set()
         self.run(settle())
         self.listening.remove(job)
+        self.heard(job.made_at)
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data(), broken=st.booleans())
@@ -131,6 +144,7 @@ class QueueMachine(RuleBasedStateMachine):
         job.done.set()
         self.run(settle())
         self.left(job)
+        self.heard(self.clock.now)
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data())
@@ -139,6 +153,7 @@ class QueueMachine(RuleBasedStateMachine):
         job.task.cancel()
         self.run(settle())
         self.left(job)
+        self.heard(self.clock.now)
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -155,9 +170,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.run(self.cross(leaving, next_one))
         self.waiting.pop(0)
         self.left(leaving)
+        self.heard(self.clock.now)
         assert next_one.waited_s is None
 
-    @precondition(lambda self: self.inside and self.waiting)
+    @precondition(lambda self: self.slots and self.inside and self.waiting)
     @rule(data=st.data())
     def give_up_just_before_admission(self, data: Any) -> None:
         leaving, next_one = data.draw(st.sampled_from(self.inside)), self.waiting.pop(0)
@@ -165,6 +181,7 @@ class QueueMachine(RuleBasedStateMachine):
         next_one.task.cancel()
         self.run(settle())
         self.left(leaving)
+        self.heard(self.clock.now)
 
     @rule(slots=st.integers(1, 3))
     def resize(self, slots: int) -> None:
@@ -172,6 +189,21 @@ class QueueMachine(RuleBasedStateMachine):
         self.queue.resize(slots)
         self.run(settle())
         self.move_up()
+
+    @rule()
+    def close(self) -> None:
+        self.slots = 0
+        self.queue.close(lambda: EngineUnavailableError("Closed.", retry_after_s=77.0))
+
+    @precondition(lambda self: not self.slots)
+    @rule()
+    def give_nobody_hope(self) -> None:
+        self.queue.close(lambda: EngineUnavailableError("Closed.", retry_after_s=77.0), hold=False)
+        self.run(give_up_on(self.waiting))
+        for job in self.waiting:
+            assert isinstance(job.refusal, EngineUnavailableError)
+        self.waiting.clear()
+        self.close()
 
     @rule(seconds=st.floats(0.1, 100))
     def wait(self, seconds: float) -> None:
@@ -214,7 +246,14 @@ class QueueMachine(RuleBasedStateMachine):
             assert lengths["", priority] == len(ours)
 
     def retry_after_s(self) -> float:
-        return (1.0 if self.mean_s is None else self.mean_s) / self.slots
+        if not self.slots:
+            return 77.0
+        held_s = 1.0 if self.held_s is None else self.held_s
+        moving_up_s = held_s / self.slots + (self.heard_s or 0.0)
+        if not self.listening:
+            return moving_up_s
+        heard_s = 1.0 if self.heard_s is None else self.heard_s
+        return min(moving_up_s, heard_s / len(self.listening))
 
     def run(self, work: Any) -> None:
         self.loop.run_until_complete(work)
@@ -240,9 +279,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     def left(self, job: Job) -> None:
         self.inside.remove(job)
-        held_s = self.clock.now - job.admitted_at
-        self.mean_s = held_s if self.mean_s is None else self.mean_s + 0.2 * (held_s - self.mean_s)
+        self.held_s = mean(self.held_s, self.clock.now - job.admitted_at)
         self.move_up()
+
+    def heard(self, since: float) -> None:
+        self.heard_s = mean(self.heard_s, self.clock.now - since)
 
     def move_up(self) -> None:
         while self.waiting and len(self.inside) < self.slots:
@@ -325,3 +366,104 @@ async def test_a_place_that_is_released_is_free_while_its_audio_is_still_heard()
                 pass
     assert (queue.in_flight, queue.listening, queue.waiting) == (0, 0, 0)
     assert metrics.in_flight._value.get() == 0
+
+
+async def test_a_full_house_of_listeners_is_waited_for_as_long_as_they_listen() -> None:
+    clock = Clock()
+    queue = JobQueue(capacity=2, metrics=Metrics(), clock=clock)
+    async with queue.place("interactive") as place:
+        clock.now += 0.5
+        place.release()
+        clock.now += 8
+    assert queue.retry_after_s() == 0.5 + 8
+    queue.resize(2)
+    async with queue.place("interactive") as first, queue.place("interactive") as second:
+        first.release()
+        second.release()
+        with pytest.raises(QueueFullError) as refused:
+            async with queue.place("interactive"):
+                pytest.fail("there was no room")
+    assert refused.value.retry_after_s == 8 / 2
+
+
+def unavailable() -> EngineUnavailableError:
+    return EngineUnavailableError("It loads.", retry_after_s=5.0)
+
+
+async def test_a_closed_queue_serves_those_it_held_once_it_opens() -> None:
+    queue = JobQueue(capacity=3, metrics=Metrics())
+    queue.close(unavailable)
+    admitted: list[Job] = []
+    jobs = [Job(priority="interactive", since=0) for _ in range(3)]
+    tasks = [asyncio.create_task(hold(queue, job, admitted)) for job in jobs]
+    await settle()
+    assert (queue.waiting, queue.in_flight) == (3, 0)
+    queue.resize(2)
+    await settle()
+    assert admitted == jobs[:2]
+    for job in jobs:
+        job.done.set()
+    await asyncio.gather(*tasks)
+    assert admitted == jobs
+
+
+async def test_a_closed_queue_holds_each_for_as_long_and_no_longer() -> None:
+    queue = JobQueue(capacity=3, metrics=Metrics(), hold_s=0.05)
+    queue.close(unavailable)
+    jobs = [Job(priority="interactive", since=0) for _ in range(3)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(hold(queue, job, []) for job in jobs))
+    assert [str(job.refusal) for job in jobs] == ["It loads."] * 3
+    assert (queue.waiting, queue.in_flight) == (0, 0)
+
+
+async def test_the_patience_of_one_closing_does_not_count_in_the_next() -> None:
+    queue = JobQueue(capacity=3, metrics=Metrics(), hold_s=0.2)
+    async with queue.place("interactive"):
+        queue.close(unavailable)
+        task = asyncio.create_task(hold(queue, job := Job(priority="critical", since=0), []))
+        await asyncio.sleep(0.15)
+        queue.resize(1)
+        queue.close(unavailable)
+        await asyncio.sleep(0.1)  # longer than the first closing would have let it wait
+        assert queue.waiting == 1
+        queue.resize(1)
+    job.done.set()
+    await task
+    assert job.refusal is None
+
+
+async def test_who_waits_for_the_opening_waits_in_the_same_line_and_takes_no_place() -> None:
+    queue = JobQueue(capacity=2, metrics=Metrics())
+    await queue.opened("interactive")
+    queue.close(unavailable)
+    crowd = [asyncio.create_task(queue.opened("interactive")) for _ in range(2)]
+    await settle()
+    with pytest.raises(QueueFullError) as refused:
+        await queue.opened("interactive")
+    assert refused.value.retry_after_s == 5
+    queue.resize(1)
+    await asyncio.gather(*crowd)
+    assert (queue.waiting, queue.in_flight) == (0, 0)
+
+
+async def test_those_who_waited_for_the_opening_are_served_in_their_order() -> None:
+    queue = JobQueue(capacity=3, metrics=Metrics())
+    queue.close(unavailable)
+    admitted: list[Job] = []
+
+    async def come(job: Job) -> None:
+        await queue.opened(job.priority)
+        await hold(queue, job, admitted)
+
+    jobs = [
+        Job(priority=p, since=0) for p in ("interactive", "interactive", "critical", "critical")
+    ]
+    for job in jobs:
+        job.done.set()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for job in jobs:
+            tasks.create_task(come(job))
+        await settle()
+        queue.resize(1)
+    assert admitted == jobs
