@@ -4,6 +4,8 @@
 holds the text that was to be spoken, a path or a secret.
 """
 
+from pathlib import PurePath
+import traceback
 from typing import ClassVar
 
 
@@ -93,3 +95,10 @@ class PairingClosedError(SpeechError):
     """No pairing code is open."""
 
     code = "pairing_closed"
+
+
+def place_of(error: BaseException) -> str:
+    """Name an error and where it was raised; its own words may hold what was to be spoken."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

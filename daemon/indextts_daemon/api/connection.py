@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
+from indextts_daemon.errors import place_of
 from indextts_daemon.metrics import Metrics
 
-from .problems import describe_unreadable, place_of
+from .problems import describe_unreadable
 
 LOGGER = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import time
 
 from aiohttp import web
 
-from indextts_daemon.errors import SpeechError
+from indextts_daemon.errors import SpeechError, place_of
 
 from .keys import GUARDED, REQUEST_ID, SERVICES, Handler, Services
-from .problems import UnauthorizedError, describe, describe_fault, describe_http, place_of
+from .problems import UnauthorizedError, describe, describe_fault, describe_http
 
 LOGGER = logging.getLogger(__name__)
 

@@ -1,8 +1,6 @@
 """Errors as the wire shows them: status, envelope, Retry-After. Never a traceback or a text."""
 
 import math
-from pathlib import PurePath
-import traceback
 from typing import Any
 
 from aiohttp import web
@@ -98,13 +96,6 @@ def describe_unreadable(status: int, request_id: str) -> web.Response:
     answer = _answer(status, code="bad_request", message=message, request_id=request_id)
     answer.headers["X-Request-Id"] = request_id
     return answer
-
-
-def place_of(error: BaseException) -> str:
-    """Name an error and where it was raised; its own words may hold what was to be spoken."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}"
 
 
 def describe_fault(request_id: str) -> web.Response:

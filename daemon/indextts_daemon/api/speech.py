@@ -13,12 +13,11 @@ from aiohttp import HttpVersion11, web
 
 from indextts_daemon.audio.encoder import Encoder
 from indextts_daemon.audio.output import OutputFormat
-from indextts_daemon.errors import SpeechError
+from indextts_daemon.errors import SpeechError, place_of
 from indextts_daemon.service.synthesizer import Speech
 
 from . import schema
 from .keys import REQUEST_ID, SERVICES, Services
-from .problems import place_of
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: RST instead of FIN
 
