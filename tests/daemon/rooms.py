@@ -57,11 +57,15 @@ class StubModel:
     queue: JobQueue = field(default_factory=lambda: JobQueue(capacity=2, metrics=Metrics()))
     worker: "StubWorker | None" = None
 
-    async def ready(self) -> "StubWorker | None":
+    async def ready(self, priority: str) -> None:
         self.asked += 1
         if self.knows is None or self.load_failed:
             raise EngineUnavailableError(f"The model {self.id} is down.")
         self.info = self.knows
+
+    def speaker(self) -> "StubWorker":
+        if self.worker is None:
+            raise EngineUnavailableError(f"The model {self.id} is down.")
         return self.worker
 
 
@@ -113,13 +117,13 @@ class RealModel:
 
 @asynccontextmanager
 async def real_model(
-    *, metrics: Metrics | None = None, capacity: int = 8, **spec: Any
+    *, metrics: Metrics | None = None, capacity: int = 8, hold_s: float = 30.0, **spec: Any
 ) -> AsyncIterator[RealModel]:
     """Offer a model of the fake engine, and leave no process behind."""
     metrics, events = metrics or Metrics(), EventBus()
     model = Model(
         WorkerSpec(**{"model": "fake", "engine": "fake"} | spec),
-        queue=JobQueue(capacity=capacity, metrics=metrics),
+        queue=JobQueue(capacity=capacity, metrics=metrics, hold_s=hold_s),
         metrics=metrics,
         events=events,
     )

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 import contextlib
 import hashlib
 import logging
-import math
 import time
 
-from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, QueueFullError
+from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, place_of
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.speech import ModelInfo, Voice
 from indextts_daemon.text import TEXT_RULES_VERSION
@@ -21,8 +20,8 @@ LOGGER = logging.getLogger(__name__)
 
 BACKOFF_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the nth start in a row
 STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
-HOLD_S = 10.0  # how long a request waits for a model that is (re)starting
 STOP_TIMEOUT_S = 5.0
+LEAST_RETRY_S = 1.0
 
 
 class Model:
@@ -38,11 +37,12 @@ class Model:
         self._events = events
         self._worker: WorkerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._changed = asyncio.Condition()
         self._reason: str | None = None
         self._closed = False
-        self._holding = 0  # requests that wait for it to load
+        self._load_at = time.monotonic()  # when it began to load, or will
+        self._load_s = 0.0  # how long that took the last time
         self.load_failed = False  # the last start failed; the next is only tried after a while
+        queue.close(self._unavailable)
         metrics.know_model(spec.model)
 
     @property
@@ -72,45 +72,26 @@ class Model:
         if not self._closed and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
-    async def ready(self, *, timeout_s: float = HOLD_S) -> WorkerHandle:
+    async def ready(self, priority: str = "interactive") -> WorkerHandle:
         """Return the worker once it can speak, starting it if need be.
 
-        Raises EngineUnavailableError when that takes longer than `timeout_s`, and QueueFullError
-        when as many are waiting for it as may.
+        Raises EngineUnavailableError when that takes too long, and QueueFullError when as many
+        are waiting as may.
         """
-        worker = self._worker
-        if worker is not None and worker.state is WorkerState.ready:
-            return worker
         self.keep()
-        if self.load_failed:
-            raise EngineUnavailableError(
-                f"The model {self.id} does not load. {self._reason}", retry_after_s=30.0
-            )
-        if self._holding >= self.queue.capacity:
-            raise QueueFullError(
-                f"{self._holding} requests wait for the model {self.id} to load already.",
-                retry_after_s=timeout_s,
-            )
-        self._holding += 1
-        try:
-            async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait_for(
-                    lambda: self.load_failed or self.state is WorkerState.ready
-                )
-        except TimeoutError as err:
-            raise EngineUnavailableError(
-                f"The model {self.id} is not ready. {self._reason or 'It is still loading.'}",
-                retry_after_s=5.0,
-            ) from err
-        finally:
-            self._holding -= 1
-        if self.load_failed or self._worker is None:
-            raise EngineUnavailableError(f"The model {self.id} is not ready. {self._reason}")
+        await self.queue.opened(priority)
+        return self.speaker()
+
+    def speaker(self) -> WorkerHandle:
+        """Return the worker, if it can speak now. Raises EngineUnavailableError."""
+        if self._worker is None or self._worker.state is not WorkerState.ready:
+            raise self._unavailable()
         return self._worker
 
     async def close(self) -> None:
         """End the worker; it is not started again."""
         self._closed = True
+        self.queue.close(self._unavailable, hold=False)
         if self._keeper is not None:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -122,31 +103,44 @@ class Model:
         """Run one worker after another."""
         failures = 0
         while True:
-            await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
-            born, ready_at = time.monotonic(), math.inf
+            pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+            self._load_at = time.monotonic() + pause_s
+            await asyncio.sleep(pause_s)
             self._worker = worker = WorkerHandle(self.spec, on_state=self._on_state)
+            steady = False
             try:
-                self.info = await worker.start()
-            except EngineUnavailableError as err:
-                self._reason, self.load_failed = err.message, True
-                await self._notify()
-                self._metrics.model_loads.labels(self.id, "failed").inc()
-                LOGGER.error("model %s did not load: %s", self.id, err.message)  # noqa: TRY400
-            else:
-                ready_at = time.monotonic()
-                self._welcome(self.info, ready_at - born)
-                await self._notify()
-                reason = await worker.wait_closed()
-                self._reason = f"Its process ended ({reason}) and is being replaced."
-                self._metrics.worker_restarts.labels(self.id, reason).inc()
-                LOGGER.error("model %s lost its process (%s); starting another", self.id, reason)
-            await worker.stop(timeout_s=STOP_TIMEOUT_S)
+                try:
+                    steady = await self._see_through(worker)
+                finally:
+                    await worker.stop(timeout_s=STOP_TIMEOUT_S)
+            except Exception as err:  # noqa: BLE001 a fault of ours must not end the keeping
+                self._reason = "The daemon lost track of its process, which is being replaced."
+                LOGGER.error("model %s is started anew: %s", self.id, place_of(err))  # noqa: TRY400
             self._worker = None
             self._on_state(self.state)
-            failures = 0 if time.monotonic() - ready_at > STEADY_S else failures + 1
+            failures = 0 if steady else failures + 1
+
+    async def _see_through(self, worker: WorkerHandle) -> bool:
+        """Load, and wait for the end of the process; tell whether it was long in coming."""
+        born = time.monotonic()
+        try:
+            self.info = await worker.start()
+        except EngineUnavailableError as err:
+            self._reason, self.load_failed = err.message, True
+            self.queue.close(self._unavailable, hold=False)
+            self._metrics.model_loads.labels(self.id, "failed").inc()
+            LOGGER.error("model %s did not load: %s", self.id, err.message)  # noqa: TRY400
+            return False
+        ready_at = time.monotonic()
+        self._welcome(self.info, ready_at - born)
+        reason = await worker.wait_closed()
+        self._reason = f"Its process ended ({reason}) and is being replaced."
+        self._metrics.worker_restarts.labels(self.id, reason).inc()
+        LOGGER.error("model %s lost its process (%s); starting another", self.id, reason)
+        return time.monotonic() - ready_at > STEADY_S
 
     def _welcome(self, info: ModelInfo, took_s: float) -> None:
-        self._reason, self.load_failed = None, False
+        self._reason, self.load_failed, self._load_s = None, False, took_s
         self.queue.resize(info.max_jobs)
         self._metrics.model_loads.labels(self.id, "ok").inc()
         self._metrics.model_load_duration.labels(self.id).observe(took_s)
@@ -154,12 +148,23 @@ class Model:
         LOGGER.info("model %s is ready after %.1f s", self.id, took_s)
 
     def _on_state(self, state: WorkerState) -> None:
+        if self.queue.slots and state is not WorkerState.ready:
+            self._load_at = time.monotonic()
+            self.queue.close(self._unavailable)
         self._metrics.model_is(self.id, state)
         self._events.publish("model", id=self.id, state=str(state))
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _unavailable(self) -> EngineUnavailableError:
+        """Say why it cannot speak, and guess for how long.
+
+        A load takes as long as the last one did; one that takes longer, as long again as that.
+        """
+        what = "does not load" if self.load_failed else "is not ready"
+        left_s = self._load_at + self._load_s - time.monotonic()
+        return EngineUnavailableError(
+            f"The model {self.id} {what}. {self._reason or 'It is still loading.'}",
+            retry_after_s=max(LEAST_RETRY_S, abs(left_s)),
+        )
 
 
 class ModelPool:

@@ -60,7 +60,7 @@ class Router:
 
         Raises ModelNotFoundError, VoiceNotFoundError, UnsupportedLanguageError,
         InvalidRequestError for a parameter that the model lacks, unless it is a substitute, and
-        EngineUnavailableError when whoever could speak is not ready.
+        EngineUnavailableError or QueueFullError when whoever could speak has never been ready.
         """
         if order.model is not None and order.model not in OPENAI_MODELS:
             return await self._offer(self._pool.get(order.model), order)
@@ -82,7 +82,7 @@ class Router:
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
         if model.info is None or model.load_failed:
-            await model.ready()
+            await model.ready(order.priority)
         assert model.info is not None  # noqa: S101 a ready model has one
         voice, language = self._cast(model.info, order)
         lacking = tuple(

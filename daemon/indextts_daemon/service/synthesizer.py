@@ -74,8 +74,7 @@ class Synthesizer:
         try:
             route = await self._accept(order)
             async with route.model.queue.place(order.priority) as place:
-                worker = await route.model.ready()
-                stream = worker.submit(
+                stream = route.model.speaker().submit(
                     SpeechRequest(
                         language=route.language,
                         speed=1.0 if order.speed is None else order.speed,
