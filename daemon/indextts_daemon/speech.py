@@ -110,5 +110,9 @@ class Engine(Protocol):
 class Wakeable(Protocol):
     """An engine whose step waits for threads of its own, and need not."""
 
+    @property
+    def busy_since(self) -> float | None:
+        """When what its threads have been at for longest was begun, on the monotonic clock."""
+
     def wake(self) -> None:
         """Let a step that waits return early, maybe empty: more has been asked. Any thread."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -109,6 +110,31 @@ def test_a_waiting_step_can_be_woken() -> None:
     release.set()
     assert (LONG, "Finished") in who(until_idle(engine))
     engine.close()
+
+
+def test_what_hangs_is_known_however_often_a_step_is_woken_for_others() -> None:
+    release = threading.Event()
+    engine = engine_of(ScriptedSpeaker(slow=release.wait), threads=2)
+    assert engine.busy_since is None
+    before = time.monotonic()
+    begin(engine, LONG, "slow")
+    begin(engine, SHORT, "quick")
+    engine.step()
+    hung_since = engine.busy_since
+    assert hung_since is not None
+    assert before <= hung_since <= time.monotonic()
+    until_quick_is_done: StepResult = []
+    while (SHORT, "Finished") not in who(until_quick_is_done):
+        engine.wake()
+        until_quick_is_done += engine.step()
+        assert engine.busy_since == hung_since
+    engine.cancel(LONG)  # its thread is not free for all that
+    assert engine.busy_since == hung_since
+    release.set()
+    begin(engine, SHORT, "quick")
+    until_idle(engine)
+    engine.close()
+    assert engine.busy_since is None
 
 
 def test_an_old_wake_does_not_make_a_step_return_empty() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -135,6 +136,37 @@ def test_samples_that_are_not_audio_end_the_job(value: float) -> None:
     ]
     assert wire.counters["jobs_failed"] == 1
     assert engine.live == []
+
+
+class ThreadedEngine(ScriptedEngine):
+    """Has been at something since a while ago."""
+
+    busy_since: float | None = None
+
+    def wake(self) -> None:
+        pass
+
+
+def test_a_step_of_an_engine_with_threads_began_with_the_oldest_of_their_work() -> None:
+    told: list[float | None] = []
+
+    def step(live: list[JobId]) -> StepResult:
+        told.append(wire.step_started_at)
+        engine.busy_since = 12.5
+        return [(each, JobFinished()) for each in live] if len(told) > 1 else [(ONE, chunk(0.5))]
+
+    engine = ThreadedEngine(step)
+    ours, theirs = socket_pair()
+    with ours, theirs:
+        wire = Wire(theirs)
+        for command in (*job(ONE), Stop()):
+            wire.inbox.put(command)
+        before = time.monotonic()
+        EngineLoop(engine, wire).run()
+    assert told[0] is not None
+    assert told[0] >= before
+    assert told[1:] == [12.5]
+    assert wire.step_started_at is None
 
 
 def test_full_scale_is_audio() -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 import os
 from queue import Empty, SimpleQueue
+import time
 
 from indextts_daemon.errors import EngineUnavailableError, VoiceNotFoundError
 from indextts_daemon.speech import (
@@ -70,7 +71,7 @@ class EmbeddedEngine:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="voice")
         self._jobs: dict[JobId, _Job] = {}
         self._line: deque[_Job] = deque()
-        self._num_running = 0
+        self._running: dict[_Job, float] = {}  # since when; the oldest comes first
         self._done: SimpleQueue[_Done | None] = SimpleQueue()
         self.info = ModelInfo(
             id="embedded",
@@ -81,6 +82,11 @@ class EmbeddedEngine:
             parameters=frozenset({"speed", "seed"}),
             max_jobs=2 * threads,
         )
+
+    @property
+    def busy_since(self) -> float | None:
+        """When the oldest of the pieces that are being made was begun."""
+        return next(iter(self._running.values()), None)
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
         """Open a job."""
@@ -109,7 +115,7 @@ class EmbeddedEngine:
         while True:
             self._hand_out()
             self._close_jobs(results)
-            if results or woken or not self._num_running:
+            if results or woken or not self._running:
                 return results
             woken = self._collect(results, wait=True)
 
@@ -128,10 +134,10 @@ class EmbeddedEngine:
             self._line.append(job)
 
     def _hand_out(self) -> None:
-        while self._line and self._num_running < self._threads:
+        while self._line and len(self._running) < self._threads:
             job = self._line.popleft()
             if self._jobs.get(job.id) is job:
-                self._num_running += 1
+                self._running[job] = time.monotonic()
                 future = self._pool.submit(job.next_piece)
                 future.add_done_callback(self._note_of(job))
 
@@ -153,7 +159,7 @@ class EmbeddedEngine:
             return woken
 
     def _take(self, job: _Job, future: Future[Piece | None], results: StepResult) -> None:
-        self._num_running -= 1
+        del self._running[job]
         job.in_line = False
         if self._jobs.get(job.id) is not job:
             return

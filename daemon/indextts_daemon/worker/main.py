@@ -110,7 +110,9 @@ class EngineLoop:
 
     def _step(self) -> bool:
         """Let the engine take one step; tell whether anything came of it."""
-        self._wire.step_started_at = time.monotonic()
+        engine = self._engine
+        begun_at = engine.busy_since if isinstance(engine, Wakeable) else None
+        self._wire.step_started_at = time.monotonic() if begun_at is None else begun_at
         try:
             results = self._engine.step()
         except Exception as err:  # noqa: BLE001 - whatever a model's code throws costs its jobs only
