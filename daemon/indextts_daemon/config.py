@@ -135,7 +135,7 @@ _QUEUE = {
 }
 _WORKER = {
     vol.Optional(
-        "load_timeout_s", default=300.0, description="How long one step of loading may take."
+        "load_timeout_s", default=300.0, description="How long loading a model may take."
     ): _seconds(1, 3600),
     vol.Optional(
         "step_timeout_s",
