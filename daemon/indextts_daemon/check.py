@@ -14,7 +14,7 @@ import pynvml  # type: ignore[import-untyped]
 from zeroconf.asyncio import AsyncZeroconf
 
 from . import __version__
-from .compose import build, first_words
+from .compose import build, first_words, language_trouble
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .identity import Identity, Pairing
@@ -107,6 +107,7 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
     since = time.monotonic()
     try:
         trouble = await first_words(services)
+        language = await language_trouble(services)
     finally:
         await services.pool.close()
         services.encoders.shutdown(wait=False)
@@ -115,6 +116,8 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
     default, took_s = services.pool.default, time.monotonic() - since
     if default.load_failed:
         return "note", f"only the embedded voices speak: {default.reason}"
+    if language:
+        return "note", language
     return "ok", f"the model {default.id} spoke {took_s:.1f} s after its start"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 import platform
@@ -15,7 +15,7 @@ from .api.keys import About, Services
 from .api.schema import speech as speech_schema
 from .api.speech import encoded
 from .config import Settings
-from .errors import SpeechError
+from .errors import EngineUnavailableError, SpeechError
 from .identity import Identity, Pairing
 from .metrics import Metrics
 from .service.events import EventBus
@@ -24,6 +24,7 @@ from .service.models import Model, ModelPool
 from .service.queue import JobQueue
 from .service.routing import Router, SpeechOrder
 from .service.synthesizer import Synthesizer
+from .text.language import language_name, match
 from .worker.handle import WorkerSpec
 
 FALLBACK = "embedded"  # what speaks when the default cannot
@@ -123,9 +124,46 @@ async def first_words(services: Services) -> str:
     """Speak once through the whole of the service; return what was wrong, or nothing."""
     peak = 0.0
     try:
-        async with services.synthesizer.speak(SpeechOrder(text="OK.")) as speech:
+        model = await _first_speaker(services.pool)
+        language = _languages(model)[0]
+        order = SpeechOrder(text="OK.", language=language, model=model.id, priority="critical")
+        async with services.synthesizer.speak(order) as speech:
             async for chunk in speech:
                 peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))
     except SpeechError as err:
         return err.message
     return "" if peak > SILENCE else "The model made silence."
+
+
+async def language_trouble(services: Services) -> str:
+    """Say so if no voice speaks the household's language, as far as can be known."""
+    home, pool = services.about.language, services.pool
+    if pool.default.info is None:
+        return ""
+    spoken: list[str] = []
+    for model in pool:
+        if model.info is None:
+            with suppress(SpeechError):
+                await model.ready()
+        spoken += _languages(model)
+        if match(home, spoken) is not None:
+            return ""
+    return (
+        f"No voice speaks the household's language, {language_name(home)}. "
+        f"Change the setting `language` to one of: {', '.join(dict.fromkeys(spoken))}."
+    )
+
+
+async def _first_speaker(pool: ModelPool) -> Model:
+    """Return the default model once it is ready, or what speaks in its place."""
+    try:
+        await pool.default.ready("critical")
+    except EngineUnavailableError:
+        fallback = pool.get(FALLBACK)
+        await fallback.ready("critical")
+        return fallback
+    return pool.default
+
+
+def _languages(model: Model) -> list[str]:
+    return [tag for voice in (model.info.voices if model.info else ()) for tag in voice.languages]

@@ -158,6 +158,14 @@ def test_where_only_the_fallback_speaks_that_is_said(
     assert table.code == 0
 
 
+def test_a_language_that_nobody_speaks_is_noted(machine: Machine) -> None:
+    machine.settings.append("language: nl")
+    table = machine.check()
+    verdict, said = table.rows["voice"]
+    assert (verdict, table.code) == ("note", 0)
+    assert said.startswith("No voice speaks the household's language, Dutch.")
+
+
 def test_zeroconf_is_tried_on_the_lan(machine: Machine) -> None:
     machine.settings.clear()
     machine.host = "0.0.0.0"  # noqa: S104

@@ -1,0 +1,51 @@
+"""The rooms together: the daemon's words to itself, and the household's language."""
+
+import asyncio
+
+import pytest
+
+from indextts_daemon.compose import first_words, language_trouble
+from indextts_daemon.service.routing import SpeechOrder
+from indextts_daemon.speech import AudioChunk
+from tests.daemon.door import Door, Opener
+
+
+async def spoken(door: Door, order: SpeechOrder) -> list[AudioChunk]:
+    async with door.services.synthesizer.speak(order) as speech:
+        return [chunk async for chunk in speech]
+
+
+@pytest.mark.parametrize("language", ["nl", "de", "ja"])
+async def test_it_speaks_to_itself_whatever_the_household_speaks(
+    open_door: Opener, language: str
+) -> None:
+    async with open_door(language=language) as door:
+        assert await first_words(door.services) == ""
+
+
+async def test_it_gets_a_word_in_where_as_many_wait_as_may(open_door: Opener) -> None:
+    async with open_door(**{"queue.capacity": 1, "fake.step_s": 0.05}) as door:
+        queue = door.services.pool.default.queue
+        crowd = []
+        while queue.has_room:
+            crowd.append(asyncio.create_task(spoken(door, SpeechOrder(text="Hello there."))))
+            await asyncio.sleep(0)
+        assert await first_words(door.services) == ""
+        assert all(await asyncio.gather(*crowd))
+
+
+@pytest.mark.parametrize("language", ["de", "en-GB", "fr"])
+async def test_a_language_that_some_model_speaks_is_no_trouble(
+    open_door: Opener, language: str
+) -> None:
+    async with open_door(language=language) as door:
+        assert await language_trouble(door.services) == ""
+
+
+async def test_a_language_that_nobody_speaks_is_said_with_those_there_are(
+    open_door: Opener,
+) -> None:
+    async with open_door(language="nl") as door:
+        said = await language_trouble(door.services)
+    assert said.startswith("No voice speaks the household's language, Dutch.")
+    assert "setting `language` to one of: en, de, zh, " in said
