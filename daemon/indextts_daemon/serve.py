@@ -1,8 +1,8 @@
 """The daemon as a process: comes up, is found, lives until a signal, and finishes its words."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 import errno
 from ipaddress import ip_address
 import logging
@@ -16,16 +16,16 @@ from . import __version__
 from .api.app import build_app
 from .api.connection import Site
 from .api.keys import Services
-from .compose import FALLBACK, build, first_words
+from .compose import FALLBACK, build, first_words, language_trouble
 from .config import Settings
 from .discovery import Announcement, stay_announced
-from .errors import SettingsError
+from .errors import SettingsError, place_of
 from .identity import Pairing, open_identity
 
 LOGGER = logging.getLogger(__name__)
 
 TICK_S = 1.0
-SELF_TEST_RETRY_S = 5.0
+SELF_TEST_RETRY_S = 1.0
 
 
 async def listen(services: Services, settings: Settings, stack: AsyncExitStack) -> list[str]:
@@ -89,9 +89,11 @@ async def run(
             coming_up = tasks.create_task(_come_up(services, settings, announcement, urls, say))
             await stopping.wait()
             say("Stopping: what is being spoken is finished first.")
+            draining = tasks.create_task(_drain(services, settings))
             coming_up.cancel()
-            await announcement.withdraw()
-            await _drain(services, settings)
+            with _survived("withdrawing the announcement"):
+                await announcement.withdraw()
+            await draining
             watching.cancel()
 
 
@@ -103,22 +105,38 @@ async def _come_up(
     say: Callable[[str], None],
 ) -> None:
     """Speak to itself, and only then say that it is ready and let the LAN know."""
+    with _survived("coming up"):
+        await _speak_to_itself(services)
+        default = services.pool.default
+        only = f", but only with {FALLBACK}: {default.reason}" if default.load_failed else ""
+        say(f"ready{only}")
+        if trouble := await language_trouble(services):
+            say(trouble)
+        _offer_pairing(services, say)
+        if settings.discovery.enabled:
+            port = int(urls[0].rpartition(":")[2])
+            await stay_announced(announcement, settings.server.host, port, say=say)
+
+
+async def _speak_to_itself(services: Services) -> None:
+    """Try until it sounds, and meanwhile load what tells languages apart."""
     loading = asyncio.create_task(services.synthesizer.load())
     while trouble := await first_words(services):
+        if trouble != services.health.spoke:
+            LOGGER.error("not ready: %s", trouble)
         services.health.spoke = trouble
-        LOGGER.error("not ready: %s", trouble)
         await asyncio.sleep(SELF_TEST_RETRY_S)
-    await loading
+    with _survived("loading what tells languages apart"):
+        await loading
     services.health.spoke = ""
-    default = services.pool.default
-    say(f"ready, but only with {FALLBACK}: {default.reason}" if default.load_failed else "ready")
+
+
+def _offer_pairing(services: Services, say: Callable[[str], None]) -> None:
+    """Show a code if nobody has paired yet."""
     pairing = services.pairing
-    if settings.server.auth and not (pairing.ever_paired or pairing.is_open):
+    if services.about.auth and not (pairing.ever_paired or pairing.is_open):
         code = pairing.open()
         say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
-    if settings.discovery.enabled:
-        port = int(urls[0].rpartition(":")[2])
-        await stay_announced(announcement, settings.server.host, port, say=say)
 
 
 async def _drain(services: Services, settings: Settings) -> None:
@@ -129,28 +147,49 @@ async def _drain(services: Services, settings: Settings) -> None:
 
 
 async def _watch(services: Services) -> None:
-    """Once a second: tell subscribers what has changed, and keep the figures that age."""
+    """Look around once a second; a look that fails is logged, and the next one follows."""
     told: dict[str, dict[str, object]] = {}
     while True:
         due = time.monotonic() + TICK_S
         await asyncio.sleep(TICK_S)
         services.metrics.event_loop_lag.observe(max(0.0, time.monotonic() - due))
-        services.metrics.voices.set(len(services.pool.voices()))
-        queues = [model.queue for model in services.pool]
-        now: dict[str, dict[str, object]] = {
-            "state": {"state": services.health.report().state},
-            "queue": {
-                "waiting": sum(queue.waiting for queue in queues),
-                "in_flight": sum(queue.in_flight for queue in queues),
-            },
-        }
-        for name, data in now.items():
-            if told.get(name) != data:
-                services.events.publish(name, **data)
-        told = now
-        for model in services.pool:
-            if model.worker is not None and model.worker.heartbeat_at is not None:
-                services.metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)
+        with _survived("looking around"):
+            if services.pool.default.load_failed:
+                services.pool.get(FALLBACK).keep()  # the next request should find it
+            _tell_news(services, told)
+            _keep_figures(services)
+
+
+def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
+    """Tell subscribers what has changed since it was told."""
+    queues = [model.queue for model in services.pool]
+    now: dict[str, dict[str, object]] = {
+        "state": {"state": services.health.report().state},
+        "queue": {
+            "waiting": sum(queue.waiting for queue in queues),
+            "in_flight": sum(queue.in_flight for queue in queues),
+        },
+    }
+    for name, data in now.items():
+        if told.get(name) != data:
+            services.events.publish(name, **data)
+    told |= now
+
+
+def _keep_figures(services: Services) -> None:
+    services.metrics.voices.set(len(services.pool.voices()))
+    for model in services.pool:
+        if model.worker is not None and model.worker.heartbeat_at is not None:
+            services.metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)
+
+
+@contextmanager
+def _survived(doing: str) -> Iterator[None]:
+    """Log what goes wrong inside, by its type and place; the daemon lives on."""
+    try:
+        yield
+    except Exception as err:  # noqa: BLE001 whatever it is, speech does not hang on it
+        LOGGER.error("%s failed: %s", doing, place_of(err))  # noqa: TRY400
 
 
 def _url(host: str, port: int) -> str:

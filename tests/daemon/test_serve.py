@@ -1,7 +1,9 @@
 """The daemon as a process: how it comes up, what it survives, how it goes."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 import errno
 import json
 import os
@@ -17,10 +19,13 @@ import pytest
 
 from indextts_daemon.compose import build
 from indextts_daemon.config import load_settings
-from indextts_daemon.discovery import announced_addresses
+from indextts_daemon.discovery import Announcement, announced_addresses
 from indextts_daemon.errors import SettingsError
 from indextts_daemon.identity import Identity, Pairing
-from indextts_daemon.serve import listen
+from indextts_daemon.serve import _watch, listen, run
+from indextts_daemon.service.health import Health
+from indextts_daemon.service.synthesizer import Synthesizer
+from tests.daemon.door import Opener, until
 from tests.daemon.running import RunningDaemon
 
 LONG = "word " * 40
@@ -36,6 +41,29 @@ def serve(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
         timeout=30,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Here:
+    """A daemon that runs in this process, until a signal."""
+
+    session: aiohttp.ClientSession
+    ended: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running_here(tmp_path: Path, **flags: object) -> AsyncIterator[Here]:
+    flags |= {"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0}
+    flags |= {"server.auth": False, "discovery.enabled": False}
+    settings = load_settings(file=None, environment={}, flags=flags)
+    lines: list[str] = []
+    ended = asyncio.create_task(run(settings, data_dir=tmp_path, token=None, say=lines.append))
+    await until(lambda: "ready" in lines or ended.done())
+    async with aiohttp.ClientSession(lines[0].split()[-1]) as session:
+        yield Here(session, ended)
+    if not ended.done():
+        os.kill(os.getpid(), signal.SIGTERM)
+        await ended
 
 
 async def state_of(session: aiohttp.ClientSession) -> tuple[int, str]:
@@ -188,6 +216,77 @@ async def test_nobody_reading_its_lines_ends_neither_it_nor_its_drain(
                 rest = await response.read()
         assert len(started + rest) / 2 / 24000 == pytest.approx(len(LONG.strip()) * 0.06, abs=0.1)
         assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+async def test_a_stop_refuses_first_and_drains_whatever_the_lan_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+
+    async with running_here(tmp_path, **{"fake.step_s": 0.02}) as daemon:
+
+        async def withdraw(_: Announcement) -> None:
+            await asyncio.sleep(0)
+            async with daemon.session.post("/v1/audio/speech", json={"input": "Late."}) as late:
+                refused.append((await late.json())["error"]["code"])
+            raise OSError
+
+        monkeypatch.setattr(Announcement, "withdraw", withdraw)
+        body = {"input": LONG, "response_format": "pcm"}
+        async with daemon.session.post("/v1/audio/speech", json=body) as response:
+            started = await response.content.readany()
+            os.kill(os.getpid(), signal.SIGTERM)
+            rest = await response.read()
+        await daemon.ended
+    assert len(started + rest) / 2 / 24000 == pytest.approx(len(LONG.strip()) * 0.06, abs=0.1)
+    assert refused == ["draining"]
+
+
+async def test_what_breaks_beside_the_speech_is_logged_and_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    def broken_too(*_: object) -> None:
+        raise LookupError("a secret")
+
+    real = Health.report
+    monkeypatch.setattr("indextts_daemon.serve.TICK_S", 0.01)
+    monkeypatch.setattr(Synthesizer, "load", broken)
+    monkeypatch.setattr(Health, "report", broken_too)
+    async with running_here(tmp_path) as daemon:
+        await until(lambda: "looking around failed: LookupError in test_serve.py" in caplog.text)
+        assert "tells languages apart failed: ZeroDivisionError in test_serve.py" in caplog.text
+        assert "secret" not in caplog.text
+        monkeypatch.setattr(Health, "report", real)
+        async with daemon.session.get("/v1/events") as events:
+            assert (await events.content.readline()).strip() == b"event: state"
+        assert await state_of(daemon.session) == (200, "ready")
+
+
+async def test_a_model_that_is_lost_and_loads_no_more_is_stood_in_for(
+    open_door: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indextts_daemon.serve.TICK_S", 0.01)
+    async with open_door() as door:
+        default = door.services.pool.default
+        watching = asyncio.create_task(_watch(door.services))
+        assert await state_of(door.session) == (200, "ready")
+        default.spec = replace(default.spec, options={"load": "fail"})
+        assert default.worker is not None
+        os.kill(default.worker.pid, signal.SIGKILL)
+        await until(lambda: default.load_failed)
+        await until(lambda: door.services.health.report().can_speak)
+        assert await state_of(door.session) == (200, "degraded")
+        watching.cancel()
+
+
+async def test_a_language_that_nobody_speaks_is_said_at_the_start(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path, settings={"engine": "fake", "language": "nl"}) as daemon:
+        daemon.line("^No voice speaks the household's language, Dutch. .+ `language` to one of: ")
+        async with daemon.session() as session:
+            assert await state_of(session) == (200, "ready")
 
 
 async def test_a_drain_is_bounded(tmp_path: Path) -> None:
