@@ -1,5 +1,6 @@
 """What the README tells a person to type works when it is typed."""
 
+import os
 from pathlib import Path
 import re
 import shlex
@@ -37,6 +38,30 @@ def test_the_curl_line_gives_words_that_are_understood(tmp_path: Path) -> None:
     said = re.search(r'"input": "(.*?)"', line)
     assert said is not None
     assert word_error_rate([said[1]], [heard_by_pocketsphinx(audio)]) <= 0.2
+
+
+def test_the_start_after_a_reboot_is_noted_once_and_runs(tmp_path: Path) -> None:
+    clone, table = tmp_path / "my house/indextts", tmp_path / "table"
+    (clone / "scripts").mkdir(parents=True)
+    serve, crontab = clone / "scripts/serve", tmp_path / "crontab"
+    serve.write_text("#!/bin/sh\necho started\n")
+    crontab.write_text(
+        f'#!/bin/sh\ncase $1 in -l) cat "{table}" ;; -) cat >"{table}.new" ;; esac\n'
+    )
+    for program in (serve, crontab):
+        program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for before in (None, "0 4 * * * backup indextts\n"):
+        if before is not None:
+            table.write_text(before)
+        for _ in range(2):
+            line = block("sh", "crontab")
+            subprocess.run(["bash", "-uc", line], cwd=clone, env=path, check=True)  # noqa: S607
+            table.with_suffix(".new").rename(table)
+        *others, reboot = table.read_text().splitlines(keepends=True)
+        assert "".join(others) == (before or "")
+        command = ["sh", "-c", reboot.removeprefix("@reboot ")]
+        assert subprocess.run(command, capture_output=True, check=True).stdout == b"started\n"
 
 
 def test_the_automation_is_one(tmp_path: Path) -> None:
