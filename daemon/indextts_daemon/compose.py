@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-import platform
 import socket
 
 import numpy as np
@@ -22,7 +21,7 @@ from .service.events import EventBus
 from .service.health import Health
 from .service.models import Model, ModelPool
 from .service.queue import JobQueue
-from .service.routing import Router, SpeechOrder
+from .service.routing import SELF, Router, SpeechOrder
 from .service.synthesizer import Synthesizer
 from .text.language import language_name, match
 from .worker.handle import WorkerSpec
@@ -51,7 +50,7 @@ def choose_engine(wanted: str) -> Choice:
 def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
     """Make every room; nothing runs yet."""
     metrics, events = Metrics(), EventBus()
-    metrics.build_info.labels(__version__, platform.python_version()).set(1)
+    metrics.runs(__version__)
     metrics.queue_capacity.set(settings.queue.capacity)
     choice = choose_engine(settings.engine)
 
@@ -126,7 +125,9 @@ async def first_words(services: Services) -> str:
     try:
         model = await _first_speaker(services.pool)
         language = _languages(model)[0]
-        order = SpeechOrder(text="OK.", language=language, model=model.id, priority="critical")
+        order = SpeechOrder(
+            text="OK.", language=language, model=model.id, priority="critical", frontend=SELF
+        )
         async with services.synthesizer.speak(order) as speech:
             async for chunk in speech:
                 peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))

@@ -1,7 +1,10 @@
 """What the daemon measures about itself: one table of names, labels and buckets. A contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from itertools import product
+import json
+import platform
 from typing import Any, TypeVar
 
 from prometheus_client import (
@@ -39,6 +42,7 @@ STAGES = (
 )
 MODEL_STATES = ("unloaded", "loading", "warming", "ready", "draining", "failed")
 RESTARTS = ("crash", "hang")
+JOB_ENDS = ("finished", "failed", "cancelled")
 
 # `_created` doubles the series and is asked for by nobody.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -55,7 +59,10 @@ class Metrics:
             default(registry=self.registry)
         new = self._new
         self.build_info = new(
-            Gauge, "build_info", "1, labelled with what runs.", ("version", "python")
+            Gauge,
+            "build_info",
+            "1, labelled with what runs; empty where that is unknown.",
+            ("version", "commit", "python", "torch", "cuda"),
         )
         self.http_requests = new(
             Counter, "http_requests", "HTTP requests answered.", ("route", "method", "code")
@@ -63,7 +70,7 @@ class Metrics:
         self.http_duration = new(
             Histogram, "http_request_duration_seconds", "HTTP request time.", ("route",), HTTP_S
         )
-        self.http_connections = new(Gauge, "http_connections", "Requests being answered.")
+        self.http_connections = new(Gauge, "http_connections", "Open connections.")
         self.requests = new(
             Counter,
             "requests",
@@ -123,6 +130,19 @@ class Metrics:
             "When the worker was last heard (Unix).",
             ("model",),
         )
+        self.engine_jobs_started = new(
+            Counter, "engine_jobs_started", "Jobs that reached the engine.", ("model",)
+        )
+        self.engine_jobs = new(
+            Counter,
+            "engine_jobs",
+            "Jobs that ended in the engine, as it counts them.",
+            ("model", "outcome"),
+        )
+        self.engine_sentences = new(
+            Counter, "engine_sentences", "Sentences that reached the engine.", ("model",)
+        )
+        self.engine_steps = new(Counter, "engine_steps", "Steps of the engine.", ("model",))
         self.voices = new(Gauge, "voices", "Voices that can be used.")
         self.last_success = new(
             Gauge,
@@ -134,6 +154,22 @@ class Metrics:
             Histogram, "event_loop_lag_seconds", "How late the event loop runs.", (), QUEUE_S
         )
         self._start_at_zero()
+
+    def runs(self, version: str) -> None:
+        """Record what is installed; torch is not imported for that."""
+        torch = _version("torch")
+        tag = torch.partition("+")[2]
+        cuda = tag if tag.startswith("cu") else ""
+        labels = (version, _commit(), platform.python_version(), torch, cuda)
+        self.build_info.labels(*labels).set(1)
+
+    def model_counted(self, model: str, counted: Mapping[str, int]) -> None:
+        """Add what the worker of `model` has counted since the last time."""
+        self.engine_jobs_started.labels(model).inc(counted["jobs_started"])
+        self.engine_sentences.labels(model).inc(counted["sentences"])
+        self.engine_steps.labels(model).inc(counted["steps"])
+        for outcome in JOB_ENDS:
+            self.engine_jobs.labels(model, outcome).inc(counted[f"jobs_{outcome}"])
 
     def model_is(self, model: str, state: str) -> None:
         """Record the state that `model` is in now."""
@@ -149,6 +185,9 @@ class Metrics:
         self.model_load_duration.labels(model)
         _touch(self.model_loads, (model,), ("ok", "failed"))
         _touch(self.worker_restarts, (model,), RESTARTS)
+        _touch(self.engine_jobs, (model,), JOB_ENDS)
+        for metric in (self.engine_jobs_started, self.engine_sentences, self.engine_steps):
+            metric.labels(model)
 
     def _start_at_zero(self) -> None:
         _touch(self.requests, OUTCOMES, PRIORITIES, ("http",))
@@ -175,3 +214,20 @@ def _touch(metric: MetricWrapperBase, *values: Iterable[str]) -> None:
     """Make every label combination of `metric` exist."""
     for labels in product(*values):
         metric.labels(*labels)
+
+
+def _version(package: str) -> str:
+    try:
+        return distribution(package).version
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit() -> str:
+    """Return the commit that pip installed the daemon from, if it was one (PEP 610)."""
+    try:
+        origin = distribution("indextts-daemon").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return ""
+    commit: str = json.loads(origin or "{}").get("vcs_info", {}).get("commit_id", "")
+    return commit

@@ -5,17 +5,22 @@ After a change on purpose, `golden()` below prints the new tests/daemon/metrics_
 
 import ast
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
 from itertools import pairwise, product
 from pathlib import Path
+import platform
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
+import pytest
 
 import indextts_daemon
 from indextts_daemon.api.routes import ROUTES
 from indextts_daemon.metrics import (
+    JOB_ENDS,
     MODEL_STATES,
     OUTCOMES,
     PRIORITIES,
@@ -135,6 +140,10 @@ def test_what_can_be_known_is_zero_from_the_start() -> None:
         ),
         *product(["indextts_model_loads_total"], product(["fake"], ["ok", "failed"])),
         *product(["indextts_worker_restarts_total"], product(["fake"], RESTARTS)),
+        *product(["indextts_engine_jobs_total"], product(["fake"], JOB_ENDS)),
+        ("indextts_engine_jobs_started_total", ("fake",)),
+        ("indextts_engine_sentences_total", ("fake",)),
+        ("indextts_engine_steps_total", ("fake",)),
         ("indextts_model_load_duration_seconds_count", ("fake",)),
         ("indextts_worker_up", ("fake",)),
         ("indextts_worker_start_time_seconds", ("fake",)),
@@ -143,6 +152,35 @@ def test_what_can_be_known_is_zero_from_the_start() -> None:
         ("indextts_http_connections", ()),
     ]
     assert {key: now.get(key) for key in expected} == dict.fromkeys(expected, 0)
+
+
+def build(metrics: Metrics) -> dict[str, str]:
+    (family,) = metrics.build_info.collect()
+    (sample,) = family.samples
+    assert sample.value == 1
+    return sample.labels
+
+
+def test_what_runs_is_told_as_far_as_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"torch": "2.11.0+cu130", "indextts-daemon": "0.1.0"}
+    origin = '{"url": "https://example.org/x", "vcs_info": {"vcs": "git", "commit_id": "f00d"}}'
+
+    def distribution(name: str) -> Any:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return SimpleNamespace(version=installed[name], read_text=lambda _: origin)
+
+    monkeypatch.setattr("indextts_daemon.metrics.distribution", distribution)
+    metrics, bare, unknown = Metrics(), Metrics(), Metrics()
+    metrics.runs("0.1.0")
+    known = {"version": "0.1.0", "python": platform.python_version()}
+    assert build(metrics) == known | {"commit": "f00d", "torch": "2.11.0+cu130", "cuda": "cu130"}
+    installed["torch"], origin = "2.11.0", ""
+    bare.runs("0.1.0")
+    assert build(bare) == known | {"commit": "", "torch": "2.11.0", "cuda": ""}
+    installed.clear()
+    unknown.runs("0.1.0")
+    assert build(unknown) == known | {"commit": "", "torch": "", "cuda": ""}
 
 
 def test_a_model_is_in_one_state_at_a_time() -> None:

@@ -20,7 +20,7 @@ from indextts_daemon.errors import (
 )
 from indextts_daemon.metrics import OUTCOMES, REJECTIONS, Metrics
 from indextts_daemon.service.queue import JobQueue
-from indextts_daemon.service.routing import Router, SpeechOrder
+from indextts_daemon.service.routing import SELF, Router, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech, Synthesizer
 from indextts_daemon.speech import AudioChunk, SpeechRequest
 from indextts_daemon.worker.protocol import Cancel
@@ -142,6 +142,25 @@ async def test_a_critical_request_is_counted_as_one() -> None:
     assert here.outcomes("critical") == {"ok": 1}
     assert here.outcomes() == {}
     assert here.figure("queue_wait_seconds_count", priority="critical") == 1
+
+
+async def test_what_the_daemon_says_to_itself_is_counted_as_nobodys() -> None:
+    here = room()
+    await spoken(here, SpeechOrder(text="OK.", frontend=SELF))
+    with pytest.raises(NothingToSayError):
+        await spoken(here, SpeechOrder(text="!", frontend=SELF))
+    assert len(here.worker.submitted) == 1
+    fed = {
+        sample.name
+        for metric in (here.metrics.requests, here.metrics.rejections, here.metrics.duration)
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.value
+    }
+    assert fed == set()
+    for name in ("input_characters_total", "synthesized_audio_seconds_total"):
+        assert here.figure(name) == 0
+    assert here.figure("last_synthesis_success_timestamp_seconds") == 0
 
 
 async def test_leaving_early_cancels_the_job_and_counts_what_was_made_for_nothing() -> None:

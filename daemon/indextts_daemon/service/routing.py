@@ -16,6 +16,7 @@ from .models import Model, ModelPool
 
 OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})  # they mean the default
 AUTO = "auto"
+SELF = "self"  # the front end through which the daemon speaks to itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

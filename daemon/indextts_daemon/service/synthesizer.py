@@ -12,7 +12,7 @@ from indextts_daemon.text import prepare
 from indextts_daemon.text.cleaning import clean, has_words
 from indextts_daemon.worker.handle import JobStream
 
-from .routing import Route, Router, SpeechOrder
+from .routing import SELF, Route, Router, SpeechOrder
 
 
 class Speech:
@@ -83,7 +83,6 @@ class Synthesizer:
                     route.voice,
                     prepare(order.text, route.language),
                 )
-                self._metrics.input_characters.inc(len(order.text))
                 stream.when_made(place.release)  # a slow listener holds up nobody
                 speech = Speech(route, stream, ordered_at=ordered_at, queue_wait_s=place.waited_s)
                 try:
@@ -91,9 +90,7 @@ class Synthesizer:
                 finally:
                     stream.cancel()
         except SpeechError as err:
-            self._account(order, speech, "error" if speech else "rejected")
-            if speech is None:
-                self._metrics.rejections.labels(_reason(err)).inc()
+            self._account(order, speech, "error" if speech else "rejected", refusal=err)
             raise
         except TimeoutError:
             self._account(order, speech, "timeout")
@@ -137,11 +134,24 @@ class Synthesizer:
             )
         return await self._router.route(order)
 
-    def _account(self, order: SpeechOrder, speech: Speech | None, outcome: str) -> None:
+    def _account(
+        self,
+        order: SpeechOrder,
+        speech: Speech | None,
+        outcome: str,
+        *,
+        refusal: SpeechError | None = None,
+    ) -> None:
+        """Count a client's order; what the daemon says to itself is none."""
+        if order.frontend == SELF:
+            return
         metrics, priority = self._metrics, order.priority
         metrics.requests.labels(outcome, priority, order.frontend).inc()
         if speech is None:
+            if refusal is not None:
+                metrics.rejections.labels(_reason(refusal)).inc()
             return
+        metrics.input_characters.inc(len(order.text))
         engine_s = sum(speech.stages.values())
         for stage, seconds in speech.stages.items():
             metrics.stages.labels(stage).observe(seconds)
