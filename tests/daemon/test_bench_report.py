@@ -24,7 +24,7 @@ def measurement() -> Measurement:
             for clients in (1, 16)
         },
         sent=20,
-        reached=Figures(answered=20, audio_s=80.0, engine_s=0.5),
+        reached=Figures(answered=20, jobs=21, sentences=40, steps=80, audio_s=80.0, engine_s=0.5),
     )
 
 
@@ -32,7 +32,8 @@ def test_the_table_has_a_row_for_each_load_and_a_verdict_for_each_aim() -> None:
     table = as_table(measurement()).splitlines()
     assert sum(line.split()[:1] == ["daemon"] for line in table) == 2
     assert [line.split()[0] for line in table[-4:]] == ["met"] * 4
-    assert "Of 20 requests to the daemon, 20 were spoken" in "\n".join(table)
+    reached = next(line for line in table if line.startswith("Of 20 requests to the daemon"))
+    assert "20 were spoken. Its worker counted 21 jobs with 40 sentences in 80 steps" in reached
 
 
 def test_the_columns_stand_in_line() -> None:

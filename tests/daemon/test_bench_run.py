@@ -51,7 +51,9 @@ def test_a_run_fills_every_row_and_every_request_reaches_the_engine(
     assert rows["daemon", 4, "wav"]["answers"] == 16
     daemon = [row["answers"] for (server, *_), row in rows.items() if server == "daemon"]
     reached = found["engine_requests"]
-    assert reached["sent"] == reached["answered"] == sum(daemon)
+    assert reached["sent"] == reached["answered"] == reached["jobs"] == sum(daemon)
+    assert reached["sentences"] >= reached["jobs"]
+    assert reached["steps"] > 0
     alone = [rows[server, 1, "wav"]["audio_s"] for server in ("library", "engine", "daemon")]
     assert alone[0] == pytest.approx(alone[1], rel=0.01)
     assert all(0 < row["first_ms"]["p50"] <= row["whole_ms"]["p50"] for row in rows.values())

@@ -412,6 +412,23 @@ async def test_a_load_that_fails_is_told_to_all_who_wait_at_once(no_second_start
         }
 
 
+async def test_what_the_engine_counts_is_added_up_over_its_processes(backoff: Backoff) -> None:
+    async with real_model() as here:
+        for texts in (("Hello.", "{{fail zork}}", "{{crash}}"), ("Again.",)):
+            await here.model.ready()
+            for text in texts:
+                await asyncio.wait({asyncio.create_task(speak(here, text))})
+        assert here.figure("engine_jobs_total", outcome="finished") == 2
+        assert here.figure("engine_jobs_total", outcome="failed") == 1
+        assert here.figure("engine_jobs_total", outcome="cancelled") == 0
+        assert here.figure("engine_jobs_started_total") == 3  # the crash was told by nobody
+        assert here.figure("engine_sentences_total") == 3
+        steps = here.figure("engine_steps_total")
+        assert steps is not None
+        assert here.model.worker is not None
+        assert steps > (await here.model.worker.stats())["steps"] > 0
+
+
 async def test_a_fault_of_the_daemon_costs_the_process_and_not_the_model(
     backoff: Backoff, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

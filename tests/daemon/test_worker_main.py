@@ -33,6 +33,7 @@ from indextts_daemon.worker.protocol import (
     FrameReader,
     Message,
     Start,
+    Stats,
     Stop,
 )
 from indextts_daemon.worker.wire import Wire
@@ -90,7 +91,7 @@ def job(number: JobId) -> list[Command]:
     ]
 
 
-def work(engine: ScriptedEngine, *commands: Command) -> tuple[list[Message], Wire]:
+def all_said(engine: ScriptedEngine, *commands: Command) -> tuple[list[Message], Wire]:
     """Run the loop on these commands to its end; return what it reported."""
     ours, theirs = socket_pair()
     with ours, theirs:
@@ -103,6 +104,12 @@ def work(engine: ScriptedEngine, *commands: Command) -> tuple[list[Message], Wir
         while count := ours.recv_into(reader.get_buffer()):
             messages += reader.received(count)
         return messages, wire
+
+
+def work(engine: ScriptedEngine, *commands: Command) -> tuple[list[Message], Wire]:
+    """Do the same; leave out the counters."""
+    messages, wire = all_said(engine, *commands)
+    return [message for message in messages if not isinstance(message, Stats)], wire
 
 
 def chunk(*values: float) -> AudioChunk:
@@ -136,6 +143,27 @@ def test_samples_that_are_not_audio_end_the_job(value: float) -> None:
     ]
     assert wire.counters["jobs_failed"] == 1
     assert engine.live == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counter"),
+    [(JobFinished(), "finished"), (JobFailed(code="x", message=""), "failed")],
+)
+def test_what_was_counted_is_told_before_the_end_of_a_job(
+    outcome: JobFinished | JobFailed, counter: str
+) -> None:
+    engine = ScriptedEngine(lambda live: [(each, outcome) for each in live])
+    (told, end), wire = all_said(engine, *job(ONE))
+    assert told == Stats(counters=dict(wire.counters))
+    assert (wire.counters["jobs_started"], wire.counters[f"jobs_{counter}"]) == (1, 1)
+    assert isinstance(end, Finished | Failed)
+
+
+def test_a_cancelled_job_is_counted_before_that_is_acknowledged() -> None:
+    engine = ScriptedEngine(lambda live: [(each, JobFinished()) for each in live])
+    messages, wire = all_said(engine, *job(ONE), Cancel(job=ONE))
+    assert messages == [Stats(counters=dict(wire.counters)), Cancelled(job=ONE)]
+    assert wire.counters["jobs_cancelled"] == 1
 
 
 class ThreadedEngine(ScriptedEngine):

@@ -84,9 +84,11 @@ def _reached(found: Measurement) -> str:
         return "The daemon did not say what reached its engine."
     reached = found.reached
     return (
-        f"Of {found.sent} requests to the daemon, {reached.answered:.0f} were spoken; its worker "
-        f"made {reached.audio_s:.0f} s of audio for them, and says that it took "
-        f"{reached.engine_s:.0f} s. Each had a seed of its own: no answer came from a cache."
+        f"Of {found.sent} requests to the daemon, {reached.answered:.0f} were spoken. Its worker "
+        f"counted {reached.jobs:.0f} jobs with {reached.sentences:.0f} sentences in "
+        f"{reached.steps:.0f} steps of the engine, made {reached.audio_s:.0f} s of audio and says "
+        f"that it took {reached.engine_s:.0f} s. Each request had a seed of its own: no answer "
+        "came from a cache."
     )
 
 

@@ -21,6 +21,9 @@ class Figures:
     """What the daemon has counted about itself."""
 
     answered: float
+    jobs: float  # that its engine was given, as its worker counts them
+    sentences: float
+    steps: float
     audio_s: float  # in the frames that its worker sent
     engine_s: float  # that its worker says it took for them
 
@@ -28,6 +31,9 @@ class Figures:
         """Return what has been added."""
         return Figures(
             answered=self.answered - before.answered,
+            jobs=self.jobs - before.jobs,
+            sentences=self.sentences - before.sentences,
+            steps=self.steps - before.steps,
             audio_s=self.audio_s - before.audio_s,
             engine_s=self.engine_s - before.engine_s,
         )
@@ -75,6 +81,9 @@ class Server:
 
         return Figures(
             answered=total("indextts_requests_total", 'outcome="ok"'),
+            jobs=total("indextts_engine_jobs_started_total"),
+            sentences=total("indextts_engine_sentences_total"),
+            steps=total("indextts_engine_steps_total"),
             audio_s=total("indextts_synthesized_audio_seconds_total"),
             engine_s=total("indextts_synthesis_seconds_total"),
         )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 import contextlib
+from functools import partial
 import hashlib
 import logging
 import time
@@ -106,7 +107,11 @@ class Model:
             pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
             self._load_at = time.monotonic() + pause_s
             await asyncio.sleep(pause_s)
-            self._worker = worker = WorkerHandle(self.spec, on_state=self._on_state)
+            self._worker = worker = WorkerHandle(
+                self.spec,
+                on_state=self._on_state,
+                on_counted=partial(self._metrics.model_counted, self.id),
+            )
             steady = False
             try:
                 try:

@@ -4,6 +4,7 @@ Knows no engine and no HTTP.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,7 +81,11 @@ class WorkerHandle:
     """One worker process at a time; once it has ended it may be started anew."""
 
     def __init__(
-        self, spec: WorkerSpec, *, on_state: Callable[[WorkerState], None] | None = None
+        self,
+        spec: WorkerSpec,
+        *,
+        on_state: Callable[[WorkerState], None] | None = None,
+        on_counted: Callable[[Mapping[str, int]], None] | None = None,
     ) -> None:
         self.spec = spec
         self.info: ModelInfo | None = None
@@ -89,6 +94,8 @@ class WorkerHandle:
         self.heartbeat_at: float | None = None
         self._state = WorkerState.unloaded
         self._on_state = on_state
+        self._on_counted = on_counted  # gets what was added since the last time
+        self._counters = Counter[str]()
         self._ids = itertools.count(LOAD_JOB + 1)
         self._streams: dict[JobId, JobStream] = {}
         self._asked: list[asyncio.Future[dict[str, int]]] = []
@@ -120,6 +127,7 @@ class WorkerHandle:
         self.info = self.reason = self._end = None
         self.started_at, self.heartbeat_at = time.time(), None
         self._ready.clear()
+        self._counters.clear()
         self._set_state(WorkerState.loading)
         try:
             self._process = await WorkerProcess.spawn(self._receive)
@@ -289,6 +297,7 @@ class WorkerHandle:
             case Heartbeat():
                 self._note(message)
             case Stats(counters=counters):
+                self._count(counters)
                 self._answer(dict(counters))
             case Progress(state=state):
                 self._come_to(WorkerState(state))
@@ -301,6 +310,13 @@ class WorkerHandle:
                 self._end, self.reason = WorkerEnd.load_failed, text
             case _:
                 raise MalformedFrameError("A worker does not send commands.")
+
+    def _count(self, counters: Mapping[str, int]) -> None:
+        added = Counter(counters)
+        added.subtract(self._counters)
+        self._counters = Counter(counters)
+        if self._on_counted is not None:
+            self._on_counted(added)
 
     def _note(self, heartbeat: Heartbeat) -> None:
         self.heartbeat_at, self._heard_at = time.time(), time.monotonic()

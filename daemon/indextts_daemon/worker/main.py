@@ -97,6 +97,7 @@ class EngineLoop:
             self._engine.start(command.job, command.request, command.voice)
         except SpeechError as err:
             self._wire.counters["jobs_failed"] += 1
+            self._wire.send_counters()
             self._wire.send(Failed(job=command.job, code=err.error_code, message=err.message))
             return
         self._live.add(command.job)
@@ -104,9 +105,11 @@ class EngineLoop:
         self._wire.counters["live_jobs"] += 1
 
     def _close(self, job: JobId, counter: str) -> None:
+        """Count a job's end; what was counted is told before the end itself is."""
         self._live.discard(job)
         self._wire.counters[counter] += 1
         self._wire.counters["live_jobs"] -= 1
+        self._wire.send_counters()
 
     def _step(self) -> bool:
         """Let the engine take one step; tell whether anything came of it."""

@@ -131,7 +131,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Counters since the worker was ready."""
+    """Counters since the worker was ready; told when asked for and before a job's end."""
 
     counters: Mapping[str, int]
 

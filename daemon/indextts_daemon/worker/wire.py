@@ -93,6 +93,10 @@ class Wire:
         except OSError:
             os._exit(0)  # nobody listens any more
 
+    def send_counters(self) -> None:
+        """Tell what has been counted."""
+        self.send(Stats(counters=dict(self.counters)))
+
     def _listen(self) -> None:
         reader = FrameReader()
         next_beat = time.monotonic() + _HEARTBEAT_S
@@ -112,7 +116,7 @@ class Wire:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, AskStats):
-            self.send(Stats(counters=dict(self.counters)))
+            self.send_counters()
         elif isinstance(message, Stop) and not self.ready:
             os._exit(0)  # loading cannot be interrupted otherwise
         elif isinstance(message, Command):
