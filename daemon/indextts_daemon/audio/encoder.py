@@ -12,7 +12,10 @@ _FULL_SCALE = 32768.0
 
 
 class Encoder:
-    """Encodes one stream as it comes. Synchronous and for one thread at a time."""
+    """Encodes one stream as it comes. Synchronous and for one thread at a time.
+
+    One that is abandoned goes with its last reference.
+    """
 
     def __init__(self, output: OutputFormat) -> None:
         self._output = output
@@ -20,7 +23,6 @@ class Encoder:
         self._rate = output.sample_rate
         self._resampler: soxr.ResampleStream | None = None
         self._lead_in = _frames(output.lead_in_ms, output.sample_rate)
-        self.seconds = 0.0  # of speech taken in; silence added here does not count
 
     @property
     def cheap(self) -> bool:
@@ -31,7 +33,6 @@ class Encoder:
         """Take the next stretch of speech, at any rate, and return what is ready; may be b""."""
         if not np.isfinite(chunk.samples).all():
             raise SynthesisError("The engine made samples that are not numbers.")
-        self.seconds += chunk.samples.size / chunk.sample_rate
         parts = [self._silence_before(), *self._at_output_rate(chunk)]
         return self._codec.encode(np.concatenate(parts))
 
@@ -42,10 +43,6 @@ class Encoder:
         encoded = self._codec.encode(np.concatenate(parts)) + self._codec.finish()
         self._codec.close()
         return encoded
-
-    def close(self) -> None:
-        """Abandon the stream; harmless after `finish`."""
-        self._codec.close()
 
     def _silence_before(self) -> Pcm:
         frames, self._lead_in = self._lead_in, 0
