@@ -17,7 +17,9 @@ from . import __version__
 from .compose import build, first_words, language_trouble
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
-from .identity import Identity, Pairing
+from .errors import SpeechError
+from .identity import Identity, Pairing, open_identity
+from .remote import Remote
 from .serve import lacks_ipv6
 from .storage import atomic_write
 
@@ -51,7 +53,7 @@ async def _all(settings: Settings, data_dir: Path) -> list[Finding]:
     checks: dict[str, Callable[[], Awaitable[tuple[str, str]]]] = {
         "data folder": lambda: _data_folder(data_dir),
         "disk": lambda: _disk(data_dir),
-        "port": lambda: _port(settings),
+        "port": lambda: _port(settings, data_dir),
         "voice": lambda: _voice(settings, data_dir),
         "zeroconf": lambda: _zeroconf(settings),
         "GPU": _gpu,
@@ -80,7 +82,7 @@ async def _disk(data_dir: Path) -> tuple[str, str]:
     return verdict, f"{free / 1e9:.1f} GB free for the data folder"
 
 
-async def _port(settings: Settings) -> tuple[str, str]:
+async def _port(settings: Settings, data_dir: Path) -> tuple[str, str]:
     port, free = settings.server.port, []
     for host in settings.server.host:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -92,7 +94,7 @@ async def _port(settings: Settings) -> tuple[str, str]:
                 probe.bind((host, port))
         except OSError as err:
             if err.errno == errno.EADDRINUSE:
-                return "FAIL", f"{port} on {host} is taken, perhaps by a daemon that runs already"
+                return await _who_has(host, port, data_dir)
             if not lacks_ipv6(host, err):
                 return "FAIL", f"{port} on {host} cannot be opened ({err.strerror})"
         else:
@@ -100,6 +102,19 @@ async def _port(settings: Settings) -> tuple[str, str]:
     if not free:
         return "FAIL", "this machine has no IPv6; choose another address with --host"
     return "ok", f"{port} on {', '.join(free)} is free"
+
+
+async def _who_has(host: str, port: int, data_dir: Path) -> tuple[str, str]:
+    """Tell this data folder's own daemon, which may well run, from whatever else is there."""
+    try:
+        instance_id, state = await Remote.at(host, port, None).look()
+        own = open_identity(data_dir).instance_id
+    except SpeechError:
+        return "FAIL", f"{port} on {host} is taken by something else; choose another with --port"
+    if instance_id != own:
+        return "FAIL", f"{port} on {host} is taken by another daemon; choose another with --port"
+    verdict = "ok" if state in {"ready", "degraded"} else "FAIL"
+    return verdict, f"the daemon runs on {port} and is {state}"
 
 
 async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:

@@ -217,8 +217,5 @@ def _data_dir(asked: argparse.Namespace) -> Path:
 
 def _remote(asked: argparse.Namespace, settings: Settings) -> Remote:
     """Return the daemon that these settings describe, as seen from this machine."""
-    host = next(iter(settings.server.host))
-    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 where such a daemon is reached
-    address = here.get(host) or (f"[{host}]" if ":" in host else host)
     token = read_token(_data_dir(asked), given=os.environ.get("INDEXTTS_TOKEN"))
-    return Remote(url=f"http://{address}:{settings.server.port}", token=token)
+    return Remote.at(settings.server.host[0], settings.server.port, token)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import ctypes
 import os
+import resource
 import socket
 
 _M_PERTURB = -6  # mallopt's name for: fill what is allocated with this byte's complement
@@ -24,6 +25,12 @@ def lower_priority(nice: int) -> None:
     """Add `nice` to this process's niceness; 0 leaves it alone."""
     if nice:
         os.nice(nice)
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many connections as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """How the command line talks to a running daemon."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
 from .errors import EngineUnavailableError, SpeechError
 
 NOT_OURS = (aiohttp.ContentTypeError, ValueError, LookupError, TypeError)  # no answer of ours
+HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 where a daemon bound so is reached
+LOOK = aiohttp.ClientTimeout(total=3.0)
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=60.0)
 
 
@@ -25,6 +27,23 @@ class Remote:
 
     url: str
     token: str | None
+
+    @classmethod
+    def at(cls, host: str, port: int, token: str | None) -> Self:
+        """Return the daemon that listens on `host`, as seen from this machine."""
+        address = HERE.get(host, host)
+        shown = f"[{address}]" if ":" in address else address
+        return cls(url=f"http://{shown}:{port}", token=token)
+
+    async def look(self) -> tuple[str, str]:
+        """Ask who answers, and how it is: its instance id and its state; needs no token."""
+        async with self._ask("GET", "/v1/info", timeout=LOOK) as response:
+            try:
+                instance_id = str((await response.json())["instance_id"])
+            except NOT_OURS as err:
+                raise _something_else(response) from err
+        async with self._ask("GET", "/readyz", good=(200, 503), timeout=LOOK) as response:
+            return instance_id, str((await response.json())["state"])
 
     async def open_pairing(self) -> tuple[str, int]:
         """Ask for a pairing code; returns it and its seconds to live."""
@@ -45,7 +64,7 @@ class Remote:
 
     @asynccontextmanager
     async def _ask(
-        self, method: str, path: str, **extra: Any
+        self, method: str, path: str, *, good: Collection[int] = (200,), **extra: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send, and read the envelope of a refusal. Raises NoDaemonError, SpeechError."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -54,7 +73,7 @@ class Remote:
                 aiohttp.ClientSession(timeout=PATIENCE, headers=headers) as session,
                 session.request(method, f"{self.url}{path}", **extra) as response,
             ):
-                if response.status != 200:  # noqa: PLR2004
+                if response.status not in good:
                     raise await _refusal(response)
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as err:

@@ -21,6 +21,7 @@ from .config import Settings
 from .discovery import Announcement, stay_announced
 from .errors import SettingsError, place_of
 from .identity import Pairing, open_identity
+from .posix import raise_file_limit
 
 LOGGER = logging.getLogger(__name__)
 
@@ -60,16 +61,17 @@ def lacks_ipv6(host: str, err: OSError) -> bool:
 async def run(
     settings: Settings, *, data_dir: Path, token: str | None, say: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is being spoken, within bounds.
+    """Serve until a signal, then finish what is being spoken, within bounds; a second cuts it off.
 
     `say` gets the lines that are for the person at the terminal. Raises SettingsError when the
     data folder or the port cannot be had.
     """
     identity = open_identity(data_dir, token=token)
-    stopping = asyncio.Event()
+    raise_file_limit()
+    signals: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: a closed terminal
+        loop.add_signal_handler(number, signals.put_nowait, None)
     async with AsyncExitStack() as stack:
         services = build(settings, identity, Pairing(data_dir))
         stack.callback(services.encoders.shutdown, wait=False)
@@ -87,9 +89,9 @@ async def run(
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(_watch(services))
             coming_up = tasks.create_task(_come_up(services, settings, announcement, urls, say))
-            await stopping.wait()
-            say("Stopping: what is being spoken is finished first.")
-            draining = tasks.create_task(_drain(services, settings))
+            await signals.get()
+            say("Stopping: what is being spoken is finished first; once more cuts it off.")
+            draining = tasks.create_task(_drain(services, settings, signals))
             coming_up.cancel()
             with _survived("withdrawing the announcement"):
                 await announcement.withdraw()
@@ -139,10 +141,17 @@ def _offer_pairing(services: Services, say: Callable[[str], None]) -> None:
         say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
 
 
-async def _drain(services: Services, settings: Settings) -> None:
+async def _drain(services: Services, settings: Settings, signals: asyncio.Queue[None]) -> None:
     services.events.publish("state", state="draining")
-    if not await services.synthesizer.drain(timeout_s=settings.server.drain_timeout_s):
-        LOGGER.warning("what was still being spoken after the drain time is cut off")
+    drain = asyncio.create_task(
+        services.synthesizer.drain(timeout_s=settings.server.drain_timeout_s)
+    )
+    impatience = asyncio.create_task(signals.get())
+    await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
+    if not (drain.done() and drain.result()):
+        LOGGER.warning("what was still being spoken is cut off")
+    for task in (drain, impatience):
+        task.cancel()
     services.events.publish("closing")
 
 

@@ -14,6 +14,7 @@ import pytest
 from zeroconf.asyncio import AsyncZeroconf
 
 from indextts_daemon import check, cli, compose
+from tests.daemon.running import RunningDaemon
 
 ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|GPU) +(\S.*)")
 NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "GPU"]
@@ -115,7 +116,18 @@ def test_a_port_that_is_taken_fails(machine: Machine, family: int, host: str) ->
         taken.bind((host, 0))
         taken.listen()
         machine.host, machine.port = host, taken.getsockname()[1]
-        assert_only(machine.check(), "port", f"^{machine.port} on {host} is taken, perhaps by")
+        assert_only(machine.check(), "port", f"^{machine.port} on {host} is taken by something")
+
+
+def test_the_daemon_that_runs_here_is_no_trouble(machine: Machine, tmp_path: Path) -> None:
+    with RunningDaemon(machine.data_dir) as daemon:
+        machine.port = int(daemon.url.rpartition(":")[2])
+        table = machine.check()
+        assert table.failed() == []
+        assert table.rows["port"] == ("ok", f"the daemon runs on {machine.port} and is ready")
+    with RunningDaemon(tmp_path / "another") as daemon:
+        machine.port = int(daemon.url.rpartition(":")[2])
+        assert_only(machine.check(), "port", "is taken by another daemon")
 
 
 def test_an_address_of_another_machine_fails(machine: Machine) -> None:

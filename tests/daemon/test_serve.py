@@ -301,6 +301,26 @@ async def test_a_drain_is_bounded(tmp_path: Path) -> None:
             assert await stopped == 0
 
 
+async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
+    settings = {"engine": "fake", "fake": {"step_s": 0.3}, "server": {"drain_timeout_s": 600}}
+    with RunningDaemon(tmp_path, settings=settings) as daemon:
+        async with daemon.session() as session:
+            async with session.post("/v1/audio/speech", json={"input": LONG}) as response:
+                await response.content.readany()
+                daemon.process.send_signal(signal.SIGINT)
+                daemon.line("^Stopping")
+                daemon.process.send_signal(signal.SIGINT)
+                with pytest.raises(aiohttp.ClientError):
+                    await response.read()
+            assert await asyncio.to_thread(daemon.process.wait, 20) == 0
+
+
+def test_a_terminal_that_closes_stops_it_in_order(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path) as daemon:
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.process.wait(20) == 0
+
+
 async def test_a_killed_worker_breaks_its_stream_and_the_next_request_is_served(
     tmp_path: Path,
 ) -> None:
