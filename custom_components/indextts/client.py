@@ -82,7 +82,7 @@ class Info:
     name: str
     version: str
     engine: str
-    model: str
+    model_name: str
     auth: bool  # a token is asked for
     revision: str | None  # changes when the same words would sound different; None while loading
 
@@ -163,7 +163,7 @@ class IndexTTSClient:
             name=name,
             version=self._field(data, "version", str),
             engine=self._field(self._field(data, "engine", dict), "id", str),
-            model=self._field(data, "model", str),
+            model_name=self._field(data, "model_name", str),
             auth=self._field(data, "auth", bool),
             revision=self._field(data, "revision", str) if data.get("revision") else None,
         )

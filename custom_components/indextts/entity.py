@@ -23,7 +23,7 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
             entry_type=DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, info.instance_id)},
             manufacturer="IndexTTS",
-            model=info.model,
+            model=info.model_name,
             name=info.name,
             sw_version=info.version,
         )

@@ -23,7 +23,7 @@ INFO = Info(
     name="nas",
     version="0.1.0",
     engine="embedded",
-    model="embedded",
+    model_name="Embedded voices",
     auth=True,
     revision="00112233aabbccdd",
 )

@@ -42,7 +42,7 @@ async def test_the_daemon_says_who_it_is(daemon: Daemon, connect: Connect) -> No
     manifest = Path(custom_components.indextts.__file__).parent / "manifest.json"
     client = connect(daemon)
     info = await client.info()
-    assert (info.engine, info.model, info.auth) == ("fake", "fake", True)
+    assert (info.engine, info.model_name, info.auth) == ("fake", "Fake", True)
     assert info.version == json.loads(manifest.read_text())["version"]
     assert len(bytes.fromhex(info.instance_id)) == 16
     assert len(bytes.fromhex(info.revision or "")) == 8

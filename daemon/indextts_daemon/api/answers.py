@@ -66,6 +66,7 @@ INFO = _answer(
         "version": WORD,
         "engine": _answer({"id": WORD, "reason": SENTENCE}),
         "model": IDENTIFIER,
+        "model_name": WORD,
         "auth": bool,
         "revision": vol.Any(None, WORD),
     }

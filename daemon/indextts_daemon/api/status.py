@@ -33,7 +33,7 @@ async def healthz(request: web.Request) -> web.Response:
 async def info(request: web.Request) -> web.Response:
     """Say what this is; nothing private."""
     services = request.app[SERVICES]
-    about = services.about
+    about, default = services.about, services.pool.default
     return web.json_response(
         {
             "product": "indextts-daemon",
@@ -42,7 +42,8 @@ async def info(request: web.Request) -> web.Response:
             "api": 1,
             "version": about.version,
             "engine": {"id": about.engine, "reason": about.engine_reason},
-            "model": services.pool.default.id,
+            "model": default.id,
+            "model_name": default.info.name if default.info is not None else default.id,
             "auth": about.auth,
             "revision": services.pool.revision(),
         }
