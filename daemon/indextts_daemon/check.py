@@ -14,7 +14,7 @@ import pynvml  # type: ignore[import-untyped]
 from zeroconf.asyncio import AsyncZeroconf
 
 from . import __version__
-from .compose import build, first_words, language_trouble
+from .compose import build, first_words, language_trouble, loaded
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .errors import SpeechError
@@ -121,6 +121,7 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
     services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
     since = time.monotonic()
     try:
+        await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
         trouble = await first_words(services)
         language = await language_trouble(services)
     finally:

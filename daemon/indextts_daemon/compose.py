@@ -1,5 +1,6 @@
 """Builds every room from the settings, and lets the whole of them speak without a door."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
@@ -24,7 +25,7 @@ from .service.queue import JobQueue
 from .service.routing import SELF, Router, SpeechOrder
 from .service.synthesizer import Synthesizer
 from .text.language import language_name, match
-from .worker.handle import WorkerSpec
+from .worker.handle import WorkerSpec, WorkerState
 
 FALLBACK = "embedded"  # what speaks when the default cannot
 ENCODER_THREADS = 2
@@ -108,6 +109,7 @@ async def speak_here(
     order, output, _ = speech_schema(body)
     services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
     try:
+        await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
         async with (
             services.synthesizer.speak(order) as speech,
             aclosing(encoded(speech, output, services)) as audio,
@@ -117,6 +119,15 @@ async def speak_here(
     finally:
         await services.pool.close()
         services.encoders.shutdown(wait=False)
+
+
+async def loaded(model: Model, *, timeout_s: float) -> None:
+    """Wait until the model can speak, does not load, or the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while model.state is not WorkerState.ready and not model.load_failed:
+                with suppress(EngineUnavailableError):
+                    await model.ready()
 
 
 async def first_words(services: Services) -> str:

@@ -22,11 +22,13 @@ from .discovery import Announcement, stay_announced
 from .errors import SettingsError, place_of
 from .identity import Pairing, open_identity
 from .posix import raise_file_limit
+from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)
 
 TICK_S = 1.0
 SELF_TEST_RETRY_S = 1.0
+PATIENCE_S = 5.0  # with a default model that cannot speak, before another is made ready
 
 
 async def listen(services: Services, settings: Settings, stack: AsyncExitStack) -> list[str]:
@@ -110,7 +112,9 @@ async def _come_up(
     with _survived("coming up"):
         await _speak_to_itself(services)
         default = services.pool.default
-        only = f", but only with {FALLBACK}: {default.reason}" if default.load_failed else ""
+        down = default.state is not WorkerState.ready
+        why = default.reason or "It is still loading."
+        only = f", but only with {FALLBACK} so far: {why}" if down else ""
         say(f"ready{only}")
         if trouble := await language_trouble(services):
             say(trouble)
@@ -158,12 +162,16 @@ async def _drain(services: Services, settings: Settings, signals: asyncio.Queue[
 async def _watch(services: Services) -> None:
     """Look around once a second; a look that fails is logged, and the next one follows."""
     told: dict[str, dict[str, object]] = {}
+    ready_at = time.monotonic()
     while True:
         due = time.monotonic() + TICK_S
         await asyncio.sleep(TICK_S)
         services.metrics.event_loop_lag.observe(max(0.0, time.monotonic() - due))
         with _survived("looking around"):
-            if services.pool.default.load_failed:
+            default = services.pool.default
+            if default.state is WorkerState.ready:
+                ready_at = time.monotonic()
+            if default.load_failed or time.monotonic() - ready_at > PATIENCE_S:
                 services.pool.get(FALLBACK).keep()  # the next request should find it
             _tell_news(services, told)
             _keep_figures(services)

@@ -125,3 +125,13 @@ async def test_open_connections_are_counted(door: Door) -> None:
     await until(lambda: count.get() == before + 1)
     writer.close()
     await until(lambda: count.get() == before)
+
+
+@pytest.mark.parametrize("expected", [b"100-continue", WORDS.encode()])
+async def test_who_waits_to_be_asked_is_asked_and_nothing_else_is_expected(
+    door: Door, expected: bytes
+) -> None:
+    head = REQUEST + b"Connection: close\r\nExpect: " + expected
+    answer = await exchange(door, head + f"\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+    assert (b"100 Continue" in answer) == (expected == b"100-continue")
+    assert answer.count(b"HTTP/1.1 200 OK") == 1

@@ -1,10 +1,15 @@
 """The rooms together: the daemon's words to itself, and the household's language."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from indextts_daemon import compose
 from indextts_daemon.compose import first_words, language_trouble
+from indextts_daemon.config import load_settings
+from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SpeechOrder
 from indextts_daemon.speech import AudioChunk
 from tests.daemon.door import Door, Opener
@@ -49,3 +54,14 @@ async def test_a_language_that_nobody_speaks_is_said_with_those_there_are(
         said = await language_trouble(door.services)
     assert said.startswith("No voice speaks the household's language, Dutch.")
     assert "setting `language` to one of: en, de, zh, " in said
+
+
+async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(compose, "JobQueue", partial(JobQueue, hold_s=0.05))
+    flags = {"engine": "fake", "fake.load": "slow"}
+    settings = load_settings(file=None, environment={}, flags=flags)
+    body: dict[str, object] = {"input": "Hello.", "response_format": "pcm"}
+    audio = compose.speak_here(settings, body, data_dir=tmp_path)
+    assert b"".join([part async for part in audio])

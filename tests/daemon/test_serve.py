@@ -99,7 +99,9 @@ async def test_a_model_that_does_not_load_is_named_and_the_embedded_voice_speaks
             async with session.get("/v1/models") as response:
                 fake = (await response.json())["data"][0]
             assert fake["id"] == "fake"
-            assert fake["reason"] in daemon.line("^ready, but only with embedded: (.*)").group(1)
+            assert fake["reason"] in daemon.line(
+                "^ready, but only with embedded so far: (.*)"
+            ).group(1)
             assert await state_of(session) == (200, "degraded")
             async with session.post("/v1/audio/speech", json={"input": "Hello."}) as response:
                 assert response.status == 200
@@ -299,6 +301,24 @@ async def test_a_drain_is_bounded(tmp_path: Path) -> None:
                 with pytest.raises(aiohttp.ClientError):
                     await response.read()
             assert await stopped == 0
+
+
+async def test_a_default_that_dies_again_and_again_is_stood_in_for(tmp_path: Path) -> None:
+    settings = {"engine": "fake", "fake": {"load": "slow"}}
+    with RunningDaemon(tmp_path, settings=settings) as daemon:
+        fake = daemon.worker_pid()
+        async with daemon.session() as session:
+            body = {"input": "Hello.", "voice": "heart"}  # the embedded model's: now it is loaded
+            async with session.post("/v1/audio/speech", json=body) as response:
+                assert response.headers["X-IndexTTS-Model"] == "embedded"
+            os.kill(fake, signal.SIGKILL)
+            states: list[str] = []
+            while states[-1:] != ["degraded"] and len(states) < 2000:
+                states.append((await state_of(session))[1])
+            assert states[-1] == "degraded"
+            async with session.post("/v1/audio/speech", json={"input": "Hello."}) as response:
+                assert response.headers["X-IndexTTS-Model"] == "embedded"
+                assert response.headers["X-IndexTTS-Degraded"] == "model"
 
 
 async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:

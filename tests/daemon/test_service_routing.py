@@ -15,6 +15,7 @@ from indextts_daemon.errors import (
 )
 from indextts_daemon.service.routing import OPENAI_MODELS, Router, SpeechOrder
 from indextts_daemon.text.language import LanguageDetector
+from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.rooms import StubModel, info, pool_of, voice
 
 BIG = info(
@@ -197,3 +198,16 @@ async def test_the_fallback_is_left_alone_while_the_default_can_speak() -> None:
     router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
     await router.route(SpeechOrder(text="Hello."))
     assert fallback.asked == 0
+
+
+async def test_a_ready_fallback_speaks_at_once_while_the_default_is_lost() -> None:
+    default, fallback = stub(BIG, UP), stub(EMBEDDED, UP)
+    default.info, default.state = BIG, WorkerState.loading  # it has been ready before
+    fallback.info = EMBEDDED
+    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
+    route = await router.route(SpeechOrder(text="Hello."))
+    assert (route.model.id, route.degraded) == (fallback.id, ("model",))
+    assert default.asked == 0
+    lotus = await router.route(SpeechOrder(text="Hello.", voice="lotus", language="zh"))
+    assert lotus.model.id == default.id  # only it has that voice: worth the wait
+    assert default.asked == 1

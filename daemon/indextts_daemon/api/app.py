@@ -16,5 +16,14 @@ def build_app(services: Services) -> web.Application:
     app[GUARDED] = frozenset(route.handler for route in ROUTES if not route.open)
     app[ROUTE_TABLE] = ROUTES
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+        app.router.add_route(
+            route.method, route.path, route.handler, expect_handler=_invite_the_body
+        )
     return app
+
+
+async def _invite_the_body(request: web.Request) -> None:
+    """Go on where a client waits to be asked; no other expectation is ours (RFC 9110, 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what follows is the first of the answer itself

@@ -16,6 +16,7 @@ from .problems import describe_unreadable
 LOGGER = logging.getLogger(__name__)
 
 FIRST_REQUEST_S = 10.0  # a connection that has not asked by then is closed
+NEXT_REQUEST_S = 75.0
 
 
 class Connection(web.RequestHandler):
@@ -87,6 +88,12 @@ class Site(web.BaseSite):
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._server = await loop.create_server(
-            lambda: Connection(server, self._metrics, loop=loop, access_log=None),
+            lambda: Connection(
+                server,
+                self._metrics,
+                loop=loop,
+                access_log=None,
+                keepalive_timeout=NEXT_REQUEST_S,
+            ),
             sock=socket.create_server((self._host, self._port), family=family),
         )

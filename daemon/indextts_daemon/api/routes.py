@@ -89,7 +89,11 @@ ROUTES = (
         errors=(401, 404, 500),
     ),
     Route(
-        method="GET", path="/v1/events", handler=events.events, answers={200: "text/event-stream"}
+        method="GET",
+        path="/v1/events",
+        handler=events.events,
+        answers={200: "text/event-stream"},
+        errors=(401, 500, 503),
     ),
     Route(
         method="POST",

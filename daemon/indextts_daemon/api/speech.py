@@ -60,7 +60,8 @@ async def speak(request: web.Request) -> web.StreamResponse:
             await _write(response, first, services)
             async for part in audio:
                 await _write(response, part, services)
-        await response.write_eof()
+        async with asyncio.timeout(services.about.idle_client_timeout_s):
+            await response.write_eof()
     except Exception as err:  # whatever it is: an answer inside the audio helps nobody
         if response is None:
             raise

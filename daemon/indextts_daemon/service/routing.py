@@ -11,6 +11,7 @@ from indextts_daemon.errors import (
 )
 from indextts_daemon.speech import ModelInfo, Voice
 from indextts_daemon.text.language import LanguageDetector, language_name, match
+from indextts_daemon.worker.handle import WorkerState
 
 from .models import Model, ModelPool
 
@@ -65,6 +66,8 @@ class Router:
         """
         if order.model is not None and order.model not in OPENAI_MODELS:
             return await self._offer(self._pool.get(order.model), order)
+        if offer := await self._stand_in(order):
+            return offer
         try:
             return await self._offer(self._pool.default, order)
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError) as refusal:
@@ -81,8 +84,19 @@ class Router:
                 raise
             return replace(offer, degraded=("model", *offer.degraded)) if down else offer
 
+    async def _stand_in(self, order: SpeechOrder) -> Route | None:
+        """Let a fallback that is ready speak at once while the default is not, where it can."""
+        ready = [model.state is WorkerState.ready for model in (self._pool.default, self._fallback)]
+        if ready != [False, True]:
+            return None
+        try:
+            offer = await self._offer(self._fallback, order, substitute=True)
+        except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError):
+            return None
+        return replace(offer, degraded=("model", *offer.degraded))
+
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
-        if model.info is None or model.load_failed:
+        if model.info is None or model.load_failed or model.state is not WorkerState.ready:
             await model.ready(order.priority)
         assert model.info is not None  # noqa: S101 a ready model has one
         voice, language = self._cast(model.info, order)
