@@ -7,7 +7,6 @@ import errno
 import os
 from pathlib import Path
 import shutil
-import socket
 import time
 
 import pynvml  # type: ignore[import-untyped]
@@ -19,6 +18,7 @@ from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .errors import SpeechError
 from .identity import Identity, Pairing, open_identity
+from .posix import listening_socket
 from .remote import Remote
 from .serve import lacks_ipv6
 from .storage import atomic_write
@@ -85,18 +85,13 @@ async def _disk(data_dir: Path) -> tuple[str, str]:
 async def _port(settings: Settings, data_dir: Path) -> tuple[str, str]:
     port, free = settings.server.port, []
     for host in settings.server.host:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family is socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind((host, port))
+            listening_socket(host, port).close()
         except OSError as err:
             if err.errno == errno.EADDRINUSE:
                 return await _who_has(host, port, data_dir)
             if not lacks_ipv6(host, err):
-                return "FAIL", f"{port} on {host} cannot be opened ({err.strerror})"
+                return "FAIL", f"{port} on {host} cannot be opened ({os.strerror(err.errno or 0)})"
         else:
             free.append(host)
     if not free:

@@ -15,6 +15,12 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Listen on one IP address; an IPv6 one leaves IPv4 alone. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
 def adopt_socket(number: int) -> socket.socket:
     """Take over an inherited socket, and keep it from this process's own children."""
     with socket.socket(fileno=number) as inherited:

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import secrets
-import socket
 from typing import Any
 
 from aiohttp import web
 
 from indextts_daemon.errors import place_of
 from indextts_daemon.metrics import Metrics
+from indextts_daemon.posix import listening_socket
 
 from .problems import describe_unreadable
 
@@ -86,7 +86,6 @@ class Site(web.BaseSite):
         server = self._runner.server
         assert server is not None  # noqa: S101 the runner has been set up
         loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._server = await loop.create_server(
             lambda: Connection(
                 server,
@@ -95,5 +94,5 @@ class Site(web.BaseSite):
                 access_log=None,
                 keepalive_timeout=NEXT_REQUEST_S,
             ),
-            sock=socket.create_server((self._host, self._port), family=family),
+            sock=listening_socket(self._host, self._port),
         )
