@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 import json
-import os
-from pathlib import Path
 import sys
 from typing import Any, Self
 
-import indextts_daemon
 from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.worker.process import child_environment
 
 PATIENCE_S = 60.0
 GRACE_S = 5.0
@@ -85,8 +83,6 @@ def obey(carry_out: Callable[[dict[str, Any]], Mapping[str, object]]) -> None:
 
 
 def _bare_environment() -> dict[str, str]:
-    """Leave out the settings of this machine's daemon, and let the child import this very code."""
-    root = str(Path(indextts_daemon.__file__).parents[1])
-    known = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INDEXTTS_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join(known)}
+    """Leave out the settings of this machine's daemon."""
+    known = child_environment().items()
+    return {name: value for name, value in known if not name.startswith("INDEXTTS_")}

@@ -41,7 +41,7 @@ class WorkerProcess(asyncio.BufferedProtocol):
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=sys.__stderr__.fileno() if sys.__stderr__ else None,
                     pass_fds=(theirs.fileno(),),
-                    env=_environment(),
+                    env=child_environment(),
                 )
             except BaseException:
                 process._close()
@@ -118,8 +118,8 @@ class WorkerProcess(asyncio.BufferedProtocol):
         self._silent.set()
 
 
-def _environment() -> dict[str, str]:
-    """Let the child import the very code that runs here, installed or not."""
+def child_environment() -> dict[str, str]:
+    """Let a child of this process import the very code that runs here, installed or not."""
     root = str(Path(indextts_daemon.__file__).parents[1])
     known = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(known)}
