@@ -62,7 +62,7 @@ class Router:
 
         Raises ModelNotFoundError, VoiceNotFoundError, UnsupportedLanguageError,
         InvalidRequestError for a parameter that the model lacks, unless it is a substitute, and
-        EngineUnavailableError or QueueFullError when whoever could speak has never been ready.
+        EngineUnavailableError or QueueFullError when whoever could speak is not ready in time.
         """
         if order.model is not None and order.model not in OPENAI_MODELS:
             return await self._offer(self._pool.get(order.model), order)
@@ -82,7 +82,7 @@ class Router:
                 if down:  # the default may speak it once it is back
                     raise refusal from None
                 raise
-            return replace(offer, degraded=("model", *offer.degraded)) if down else offer
+            return _for_want_of_the_default(offer) if down else offer
 
     async def _stand_in(self, order: SpeechOrder) -> Route | None:
         """Let a fallback that is ready speak at once while the default is not, where it can."""
@@ -93,7 +93,7 @@ class Router:
             offer = await self._offer(self._fallback, order, substitute=True)
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError):
             return None
-        return replace(offer, degraded=("model", *offer.degraded))
+        return _for_want_of_the_default(offer)
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
         if model.info is None or model.load_failed or model.state is not WorkerState.ready:
@@ -139,3 +139,8 @@ class Router:
             self._detector.detect(order.text, household=household or self._household, among=spoken),
             spoken,
         )
+
+
+def _for_want_of_the_default(offer: Route) -> Route:
+    """Say of an offer that the default model was left out, too."""
+    return replace(offer, degraded=("model", *offer.degraded))
