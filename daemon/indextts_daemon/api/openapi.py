@@ -21,7 +21,6 @@ _OPUS_RATE = {
     "then": {"properties": {"sample_rate": {"const": 48000}}},
 }
 
-GOOD = range(200, 300)
 USUAL_HEADERS = {"X-Request-Id": "Names the request in the log; yours, if you sent one."}
 PROBLEM_HEADERS: dict[int, dict[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer."},
