@@ -179,13 +179,9 @@ async def _watch(services: Services) -> None:
 
 def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
     """Tell subscribers what has changed since it was told."""
-    queues = [model.queue for model in services.pool]
     now: dict[str, dict[str, object]] = {
         "state": {"state": services.health.report().state},
-        "queue": {
-            "waiting": sum(queue.waiting for queue in queues),
-            "in_flight": sum(queue.in_flight for queue in queues),
-        },
+        "queue": {"waiting": services.pool.waiting, "in_flight": services.pool.in_flight},
     }
     for name, data in now.items():
         if told.get(name) != data:

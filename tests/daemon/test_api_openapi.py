@@ -291,6 +291,7 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/healthz", {"params": {"verbose": "1"}}, 200),
     ("GET", "/v1/info", {}, 200),
     ("GET", "/v1/openapi.yaml", {}, 200),
+    ("GET", "/v1/status", {}, 200),
     ("GET", "/v1/capabilities", {}, 200),
     ("GET", "/v1/languages", {}, 200),
     ("GET", "/v1/models", {}, 200),
@@ -394,7 +395,14 @@ async def test_where_there_is_nothing_the_answer_is_still_a_problem(
 async def test_answers_hold_no_field_that_the_contract_forgot(open_door: Opener) -> None:
     """Answers may gain fields; the contract is to name them."""
     async with open_door() as door:
-        for path in ("/v1/info", "/v1/models", "/v1/voices", "/v1/languages", "/readyz"):
+        for path in (
+            "/v1/info",
+            "/v1/models",
+            "/v1/voices",
+            "/v1/languages",
+            "/v1/status",
+            "/readyz",
+        ):
             async with door.session.get(path) as response:
                 answers = CONTRACT["paths"][path]["get"]["responses"]["200"]
                 known = answers["content"]["application/json"]["schema"]["properties"]

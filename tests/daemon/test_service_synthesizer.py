@@ -136,6 +136,31 @@ async def test_speech_to_its_end_is_counted_ok_with_all_that_was_spent_on_it() -
     assert here.rejections() == {}
 
 
+async def test_the_first_audio_counts_once_and_from_the_order_on() -> None:
+    here = room()
+    async with here.synthesizer.speak(HELLO) as speech:
+        async for _ in speech:
+            speech.note_first_audio()
+    assert speech.first_audio_s is not None
+    assert 0 < speech.first_audio_s < speech.elapsed_s
+    name = "time_to_first_audio_seconds"
+    assert here.figure(f"{name}_count", priority="interactive") == 1
+    assert here.figure(f"{name}_sum", priority="interactive") == speech.first_audio_s
+
+
+async def test_only_what_a_client_heard_whole_is_remembered_as_recent() -> None:
+    here = room(chunk(0.5, gpt=0.1, vocoder=0.05), None)
+    await spoken(here)
+    await spoken(here, SpeechOrder(text="OK.", frontend=SELF))
+    async with here.synthesizer.speak(HELLO) as speech:
+        speech.note_first_audio()
+    with pytest.raises(SynthesisError):
+        await broken_off(here, SynthesisError("no"))
+    figures = here.synthesizer.recent.figures()
+    assert (figures.requests, figures.first_audio_p50_s) == (1, None)
+    assert figures.real_time_factor == pytest.approx(0.3)
+
+
 async def test_a_critical_request_is_counted_as_one() -> None:
     here = room()
     await spoken(here, SpeechOrder(text="Fire.", priority="critical"))

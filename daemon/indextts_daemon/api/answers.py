@@ -86,12 +86,31 @@ CAPABILITIES = _answer(
         ),
     }
 )
+STATE = OneOf(values=("ready", "degraded", "loading", "draining"))
 HEALTH = vol.Schema(
     {
-        vol.Required("state"): OneOf(values=("ready", "degraded", "loading", "draining")),
+        vol.Required("state"): STATE,
         vol.Optional("checks"): [_answer({"name": WORD, "ok": bool, "message": SENTENCE})],
     },
     extra=vol.ALLOW_EXTRA,
+)
+_FIGURE = vol.Any(None, Number(low=0, high=2**53))
+STATUS = _answer(
+    {
+        "state": STATE,
+        "model": IDENTIFIER,
+        "model_name": WORD,
+        "revision": vol.Any(None, WORD),
+        "queue": _answer({"waiting": COUNT, "in_flight": COUNT, "capacity": COUNT}),
+        "recent": _answer(
+            {
+                "requests": COUNT,
+                "first_audio_p50_s": _FIGURE,
+                "first_audio_p95_s": _FIGURE,
+                "real_time_factor": _FIGURE,
+            }
+        ),
+    }
 )
 PAIRED = _answer({"token": SENTENCE, "instance_id": WORD})
 PAIRING_CODE = _answer({"code": WORD, "expires_in_s": COUNT})

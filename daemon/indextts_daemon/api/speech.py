@@ -54,7 +54,7 @@ async def speak(request: web.Request) -> web.StreamResponse:
             aclosing(encoded(speech, output, services)) as audio,
         ):
             first = await anext(audio)
-            services.metrics.first_audio.labels(order.priority).observe(speech.elapsed_s)
+            speech.note_first_audio()
             response = web.StreamResponse(headers=_headers(request, speech, output, ignored))
             await response.prepare(request)
             await _write(response, first, services)

@@ -1,5 +1,7 @@
 """Is it alive, can it speak, what is it: the open answers, and the figures."""
 
+from dataclasses import asdict
+
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
@@ -43,9 +45,29 @@ async def info(request: web.Request) -> web.Response:
             "version": about.version,
             "engine": {"id": about.engine, "reason": about.engine_reason},
             "model": default.id,
-            "model_name": default.info.name if default.info is not None else default.id,
+            "model_name": default.name,
             "auth": about.auth,
             "revision": services.pool.revision(),
+        }
+    )
+
+
+async def status(request: web.Request) -> web.Response:
+    """Say how it goes: what speaks, who waits, and how quick the last hundred answers were."""
+    services = request.app[SERVICES]
+    pool = services.pool
+    return web.json_response(
+        {
+            "state": services.health.report().state,
+            "model": pool.default.id,
+            "model_name": pool.default.name,
+            "revision": pool.revision(),
+            "queue": {
+                "waiting": pool.waiting,
+                "in_flight": pool.in_flight,
+                "capacity": pool.default.queue.capacity,
+            },
+            "recent": asdict(services.synthesizer.recent.figures()),
         }
     )
 

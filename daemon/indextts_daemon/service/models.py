@@ -52,6 +52,11 @@ class Model:
         return self.spec.model
 
     @property
+    def name(self) -> str:
+        """What it calls itself; its id until it has been loaded once."""
+        return self.info.name if self.info is not None else self.id
+
+    @property
     def state(self) -> WorkerState:
         """What its process is doing."""
         if self._worker is not None:
@@ -183,6 +188,16 @@ class ModelPool:
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many wait, whatever for."""
+        return sum(model.queue.waiting for model in self)
+
+    @property
+    def in_flight(self) -> int:
+        """How many are being spoken."""
+        return sum(model.queue.in_flight for model in self)
 
     def get(self, model: str) -> Model:
         """Return a known model. Raises ModelNotFoundError."""

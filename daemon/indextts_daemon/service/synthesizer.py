@@ -12,6 +12,7 @@ from indextts_daemon.text import prepare
 from indextts_daemon.text.cleaning import clean, has_words
 from indextts_daemon.worker.handle import JobStream
 
+from .recent import Recent, Spoken
 from .routing import SELF, Route, Router, SpeechOrder
 
 
@@ -25,6 +26,7 @@ class Speech:
         self.queue_wait_s = queue_wait_s
         self.complete = False
         self.audio_s = 0.0
+        self.first_audio_s: float | None = None
         self.stages: dict[str, float] = {}
         self._ordered_at = ordered_at
         self._stream = stream
@@ -33,6 +35,11 @@ class Speech:
     def elapsed_s(self) -> float:
         """Seconds since it was ordered."""
         return time.monotonic() - self._ordered_at
+
+    def note_first_audio(self) -> None:
+        """Note when the first encoded audio was there; whoever encodes it says so, once."""
+        if self.first_audio_s is None:
+            self.first_audio_s = self.elapsed_s
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
@@ -50,6 +57,7 @@ class Synthesizer:
     def __init__(self, router: Router, metrics: Metrics) -> None:
         self._router = router
         self._metrics = metrics
+        self.recent = Recent()
         self._draining = False
         self._live = 0
         self._idle = asyncio.Event()
@@ -152,6 +160,8 @@ class Synthesizer:
                 metrics.rejections.labels(_reason(refusal)).inc()
             return
         metrics.input_characters.inc(len(order.text))
+        if speech.first_audio_s is not None:
+            metrics.first_audio.labels(priority).observe(speech.first_audio_s)
         engine_s = sum(speech.stages.values())
         for stage, seconds in speech.stages.items():
             metrics.stages.labels(stage).observe(seconds)
@@ -162,6 +172,9 @@ class Synthesizer:
             return
         metrics.duration.labels(priority).observe(speech.elapsed_s)
         metrics.last_success.set(time.time())
+        self.recent.add(
+            Spoken(first_audio_s=speech.first_audio_s, audio_s=speech.audio_s, engine_s=engine_s)
+        )
         if speech.audio_s:
             metrics.real_time_factor.observe(engine_s / speech.audio_s)
 
