@@ -11,3 +11,10 @@ DEFAULT_PORT: Final = 8818
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
 WAKING_POLL_INTERVAL: Final = timedelta(seconds=5)  # a daemon that loads is about to be ready
+
+CONF_LANGUAGE: Final = "language"
+CONF_LEAD_IN: Final = "lead_in_ms"
+CONF_SPEED: Final = "speed"
+CONF_VOICE: Final = "voice"  # an id
+MIN_SPEED: Final = 0.5
+MAX_SPEED: Final = 2.0
