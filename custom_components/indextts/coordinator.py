@@ -15,6 +15,7 @@ from .client import (
     Info,
     Languages,
     Readiness,
+    Status,
     Voice,
 )
 from .const import LOGGER, POLL_INTERVAL, WAKING_POLL_INTERVAL
@@ -31,6 +32,7 @@ class IndexTTSData:
     readiness: Readiness
     languages: Languages
     voices: tuple[Voice, ...]
+    status: Status
 
 
 class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
@@ -60,14 +62,16 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         try:
             info = await self.async_meet()
             readiness = await self.client.readiness()
+            status = await self.client.status()
             if self.data and not readiness.ready:  # while it loads it may have no voices to list
-                data = replace(self.data, info=info, readiness=readiness)
+                data = replace(self.data, info=info, readiness=readiness, status=status)
             else:
                 data = IndexTTSData(
                     info=info,
                     readiness=readiness,
                     languages=await self.client.languages(),
                     voices=await self.client.voices(),
+                    status=status,
                 )
         except IndexTTSAuthError as err:
             raise translated(ConfigEntryAuthFailed, err) from err

@@ -10,8 +10,9 @@ from .const import DOMAIN
 _WITH_SENTENCE: Final = frozenset(
     {
         "cannot_connect",
+        "daemon_too_new",
+        "daemon_too_old",
         "draining",
-        "incompatible",
         "invalid_token",
         "loading",
         "not_indextts",

@@ -18,7 +18,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .client import IndexTTSError
+from .client import IndexTTSError, SpeechOrder
 from .const import DOMAIN
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import IndexTTSEntity
@@ -105,8 +105,9 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         try:
             await self.coordinator.async_meet()
             async with aclosing(
-                self.coordinator.client.stream_speech(
-                    message, language=language, voice=voice, response_format=response_format
+                self.coordinator.client.speak(
+                    _one(message),
+                    SpeechOrder(language=language, voice=voice, response_format=response_format),
                 )
             ) as chunks:
                 async for chunk in chunks:
@@ -122,3 +123,7 @@ async def _chained(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[
         yield first
         async for chunk in rest:
             yield chunk
+
+
+async def _one(text: str) -> AsyncGenerator[str]:
+    yield text

@@ -1,6 +1,7 @@
 """A Home Assistant that knows the integration, and a client that only pretends to have a daemon."""
 
-from collections.abc import AsyncGenerator, Generator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from unittest.mock import MagicMock, patch
 
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
@@ -21,6 +22,7 @@ from tests.component.sample import (
     PAIRING,
     PORT,
     READY,
+    STATUS,
     TOKEN,
     VOICES,
 )
@@ -52,7 +54,7 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 
 @pytest.fixture
 def client_class() -> Generator[MagicMock]:
-    """Replace the client by healthy answers, and two chunks of speech for every text."""
+    """Replace the client by healthy answers, and a chunk of speech for every text."""
     with (
         patch("custom_components.indextts.IndexTTSClient", autospec=True) as client_class,
         patch("custom_components.indextts.config_flow.IndexTTSClient", new=client_class),
@@ -64,7 +66,9 @@ def client_class() -> Generator[MagicMock]:
         client.languages.return_value = LANGUAGES
         client.voices.return_value = VOICES
         client.pair.return_value = PAIRING
-        client.stream_speech.side_effect = lambda text, **_: _spoken(b"ID3-", text.encode())
+        client.status.return_value = STATUS
+        client.speak.side_effect = lambda texts, order: spoken(texts)
+        client.events.side_effect = silence
         yield client_class
 
 
@@ -97,6 +101,14 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock)
     return entry
 
 
-async def _spoken(*chunks: bytes) -> AsyncGenerator[bytes]:
-    for chunk in chunks:
-        yield chunk
+async def spoken(texts: AsyncIterable[str]) -> AsyncGenerator[bytes]:
+    """Pretend that every text is heard as its own bytes."""
+    yield b"ID3-"
+    async for text in texts:
+        yield text.encode()
+
+
+async def silence() -> AsyncGenerator[str]:
+    """Pretend that nothing happens at the daemon, ever."""
+    await asyncio.Event().wait()
+    yield "never"

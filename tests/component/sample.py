@@ -10,6 +10,7 @@ from custom_components.indextts.client import (
     Languages,
     Pairing,
     Readiness,
+    Status,
     Voice,
 )
 
@@ -41,6 +42,14 @@ VOICES = (
     Voice(id="heart", name="Heart", languages=("en", "en-GB")),
     Voice(id="pico-en-gb", name="Pico", languages=("en-GB",)),
     Voice(id="pico-de", name="Pico deutsch", languages=("de",)),
+)
+STATUS = Status(
+    state="ready",
+    model_name="Embedded voices",
+    waiting=0,
+    in_flight=0,
+    first_audio_p95_s=0.03,
+    real_time_factor=0.05,
 )
 PAIRING = Pairing(token=TOKEN, instance_id=INSTANCE_ID)
 

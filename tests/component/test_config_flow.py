@@ -23,10 +23,10 @@ from custom_components.indextts.client import (
     IndexTTSConnectionError,
     IndexTTSError,
     IndexTTSFailureError,
-    IndexTTSIncompatibleError,
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
+    IndexTTSTooNewError,
 )
 from custom_components.indextts.config_flow import CONF_CREDENTIAL
 from custom_components.indextts.const import DOMAIN
@@ -35,13 +35,13 @@ from tests.component.sample import HOST, INFO, INSTANCE_ID, PORT, TOKEN, announc
 ADDRESS = f"http://{HOST}:{PORT}"
 NO_ANSWER = IndexTTSConnectionError("no answer", address=ADDRESS)
 FOREIGN = IndexTTSNotADaemonError("not a daemon", address=ADDRESS)
-INCOMPATIBLE = IndexTTSIncompatibleError("too new", api="2", supported="1")
+INCOMPATIBLE = IndexTTSTooNewError("too new", api="2", supported="1")
 OTHER = IndexTTSOtherInstanceError("another", address=ADDRESS, other="attic")
 BROKEN = IndexTTSFailureError("internal", "It broke.")
 MEETING_ERRORS = [
     (NO_ANSWER, "cannot_connect"),
     (FOREIGN, "not_indextts"),
-    (INCOMPATIBLE, "incompatible"),
+    (INCOMPATIBLE, "daemon_too_new"),
     (OTHER, "other_instance"),
     (BROKEN, "failed"),
 ]
@@ -155,7 +155,7 @@ async def test_what_answers_explains_more_than_what_does_not(
 ) -> None:
     client.info.side_effect = [NO_ANSWER, INCOMPATIBLE, NO_ANSWER]
     result = await start(hass, SOURCE_ZEROCONF, announcement("10.0.0.1", "10.0.0.2", "10.0.0.3"))
-    assert result["reason"] == "incompatible"
+    assert result["reason"] == "daemon_too_new"
 
 
 async def test_a_daemon_is_found_once(hass: HomeAssistant, client: MagicMock) -> None:

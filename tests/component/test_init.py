@@ -21,10 +21,10 @@ from custom_components.indextts.client import (
     IndexTTSConnectionError,
     IndexTTSError,
     IndexTTSFailureError,
-    IndexTTSIncompatibleError,
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
+    IndexTTSTooNewError,
 )
 from tests.component.sample import LOADING, READY, VOICES
 
@@ -79,10 +79,10 @@ async def test_an_entry_that_goes_away_takes_its_entity_along(
             "Another IndexTTS daemon, attic, answers at http://192.168.1.20:8818 now",
         ),
         (
-            IndexTTSIncompatibleError("no", api="2", supported="1"),
+            IndexTTSTooNewError("no", api="2", supported="1"),
             (
-                "The IndexTTS daemon speaks version 2 of its API, this integration speaks"
-                " version 1. Update the older of the two"
+                "The IndexTTS daemon speaks version 2 of its API, this integration only"
+                " version 1. Update the integration"
             ),
         ),
         (IndexTTSFailureError("internal", "It broke."), "The IndexTTS daemon failed: It broke."),

@@ -69,15 +69,22 @@ def test_every_step_and_reason_has_its_words() -> None:
     steps = set(re.findall(r"async def async_step_(\w+)", code())) - {"zeroconf", "reauth"}
     assert set(ENGLISH["config"]["step"]) == steps
     reasons = {"already_configured", "failed", "reauth_successful", "refused"}
-    meeting = {"cannot_connect", "incompatible", "not_indextts", "other_instance"}
+    meeting = {
+        "cannot_connect",
+        "daemon_too_new",
+        "daemon_too_old",
+        "not_indextts",
+        "other_instance",
+    }
     assert set(ENGLISH["config"]["abort"]) == reasons | meeting
 
 
 def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
     known = {
         "cannot_connect": {"address"},
+        "daemon_too_new": {"api", "supported"},
+        "daemon_too_old": {"api", "supported"},
         "failed": {"message"},
-        "incompatible": {"api", "supported"},
         "not_indextts": {"address"},
         "other_instance": {"address", "other"},
         "refused": {"message"},

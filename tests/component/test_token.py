@@ -1,5 +1,6 @@
 """The token goes to the daemon that it came from, whoever else lives at its address by now."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, replace
 from typing import Any
@@ -20,7 +21,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.indextts.const import DOMAIN
-from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, TOKEN, VOICES
+from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, STATUS, TOKEN, VOICES
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -36,16 +37,19 @@ class Address:
         self.tenant = INFO
         self.heard: list[tuple[str, str | None]] = []
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.heard.append((request.path, request.headers.get("Authorization")))
-        if request.path == "/v1/audio/speech":
-            return web.Response(body=b"RIFF", content_type="audio/wav")
+        if request.path == "/v1/audio/speech/stream":
+            return await speak_to(request)
+        if request.path == "/v1/events":
+            return await fall_silent(request)
         about = asdict(self.tenant) | {"product": "indextts-daemon", "api": 1}
         answers: dict[str, Any] = {
             "/v1/info": about | {"engine": {"id": self.tenant.engine}},
             "/readyz": {"state": "ready"},
             "/v1/languages": asdict(LANGUAGES),
             "/v1/voices": {"voices": [asdict(voice) for voice in VOICES]},
+            "/v1/status": asdict(STATUS) | {"queue": asdict(STATUS), "recent": asdict(STATUS)},
         }
         return web.json_response(answers[request.path])
 
@@ -77,6 +81,25 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> MockConfigEntry
     return entry
 
 
+async def speak_to(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    while (await socket.receive_json())["type"] != "input.done":
+        pass
+    await socket.send_bytes(b"RIFF")
+    await socket.send_json({"type": "audio.done"})
+    await socket.send_json({"type": "session.done"})
+    await socket.close()
+    return socket
+
+
+async def fall_silent(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await asyncio.Event().wait()
+    return response
+
+
 async def speak(hass: HomeAssistant) -> bytes:
     entity = hass.data[DATA_COMPONENT].get_entity(ENTITY_ID)
     assert isinstance(entity, TextToSpeechEntity)
@@ -92,10 +115,11 @@ async def test_it_goes_out_only_where_it_is_asked_for(
     assert address.heard == [
         ("/v1/info", None),
         ("/readyz", None),
+        ("/v1/status", BEARER),
         ("/v1/languages", BEARER),
         ("/v1/voices", BEARER),
         ("/v1/info", None),
-        ("/v1/audio/speech", BEARER),
+        ("/v1/audio/speech/stream", BEARER),
     ]
 
 

@@ -1,7 +1,7 @@
 """What a household hears: voices, languages, formats, and errors where silence would be worse."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +26,7 @@ from custom_components.indextts.client import (
     IndexTTSError,
     IndexTTSFailureError,
     IndexTTSRequestError,
+    SpeechOrder,
 )
 from custom_components.indextts.tts import IndexTTSSpeechEntity
 from tests.component.sample import INFO
@@ -100,9 +101,7 @@ async def test_a_player_gets_mp3_unless_it_prefers_something_else(
     get_speech: Callable[..., Any], client: MagicMock
 ) -> None:
     assert await get_speech() == (HTTPStatus.OK, "audio/mpeg", b"ID3-Dinner!")
-    client.stream_speech.assert_called_once_with(
-        "Dinner!", language="en", voice=None, response_format="mp3"
-    )
+    assert client.speak.call_args.args[1] == SpeechOrder(language="en")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ async def test_a_preferred_format_comes_from_the_daemon_untouched(
 ) -> None:
     status, _, body = await get_speech(options={"preferred_format": preferred})
     assert (status, body) == (HTTPStatus.OK, b"ID3-Dinner!")
-    assert client.stream_speech.call_args.kwargs["response_format"] == response_format
+    assert client.speak.call_args.args[1].response_format == response_format
 
 
 async def test_any_other_format_is_made_from_wav(
@@ -122,7 +121,7 @@ async def test_any_other_format_is_made_from_wav(
 ) -> None:
     response = await speaker.async_stream_tts_audio(request({"preferred_format": "m4a"}))
     assert response.extension == "wav"
-    assert client.stream_speech.call_args.kwargs["response_format"] == "wav"
+    assert client.speak.call_args.args[1].response_format == "wav"
     await response.data_gen.aclose()
 
 
@@ -130,9 +129,7 @@ async def test_voice_and_language_reach_the_daemon(
     get_speech: Callable[..., Any], client: MagicMock
 ) -> None:
     await get_speech(language="en-GB", options={"voice": "pico-en-gb"})
-    client.stream_speech.assert_called_once_with(
-        "Dinner!", language="en-GB", voice="pico-en-gb", response_format="mp3"
-    )
+    assert client.speak.call_args.args[1] == SpeechOrder(language="en-GB", voice="pico-en-gb")
 
 
 async def test_speech_is_heard_again_without_the_daemon_until_it_would_sound_different(
@@ -143,14 +140,14 @@ async def test_speech_is_heard_again_without_the_daemon_until_it_would_sound_dif
 ) -> None:
     await get_speech()
     assert (await get_speech())[2] == b"ID3-Dinner!"
-    assert client.stream_speech.call_count == 1
+    assert client.speak.call_count == 1
 
     client.info.return_value = replace(INFO, revision="ffffffffffffffff")
     freezer.tick(31)
     async_fire_time_changed(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
     await get_speech()
-    assert client.stream_speech.call_count == 2
+    assert client.speak.call_count == 2
 
 
 async def test_speech_is_passed_on_as_it_is_made(
@@ -158,12 +155,12 @@ async def test_speech_is_passed_on_as_it_is_made(
 ) -> None:
     more = asyncio.Event()
 
-    async def slowly(text: str, **_: Any) -> AsyncGenerator[bytes]:
+    async def slowly(texts: AsyncIterable[str], order: SpeechOrder) -> AsyncGenerator[bytes]:
         yield b"first"
         await more.wait()
         yield b"second"
 
-    client.stream_speech.side_effect = slowly
+    client.speak.side_effect = slowly
     response = await speaker.async_stream_tts_audio(request())
     assert await anext(response.data_gen) == b"first"
     second = asyncio.create_task(anext(response.data_gen))
@@ -191,14 +188,14 @@ async def test_a_listener_that_leaves_ends_the_daemon_s_work(
 ) -> None:
     ended = asyncio.Event()
 
-    async def endlessly(text: str, **_: Any) -> AsyncGenerator[bytes]:
+    async def endlessly(texts: AsyncIterable[str], order: SpeechOrder) -> AsyncGenerator[bytes]:
         try:
             while True:
                 yield b"la"
         finally:
             ended.set()
 
-    client.stream_speech.side_effect = endlessly
+    client.speak.side_effect = endlessly
     response = await speaker.async_stream_tts_audio(request())
     assert await anext(response.data_gen) == b"la"
     await response.data_gen.aclose()
@@ -239,7 +236,7 @@ REFUSALS = [
 async def test_a_refusal_is_an_error_with_a_reason(
     speaker: IndexTTSSpeechEntity, client: MagicMock, error: IndexTTSError, sentence: str
 ) -> None:
-    client.stream_speech.side_effect = lambda text, **_: failing(error)
+    client.speak.side_effect = lambda texts, order: failing(error)
     with pytest.raises(HomeAssistantError) as raised:
         await speaker.async_stream_tts_audio(request({"voice": "granny"}))
     assert str(raised.value) == sentence
@@ -249,7 +246,7 @@ async def test_a_refusal_is_an_error_with_a_reason(
 async def test_a_player_is_refused_rather_than_given_silence(
     get_speech: Callable[..., Any], client: MagicMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client.stream_speech.side_effect = lambda text, **_: failing(NO_ANSWER)
+    client.speak.side_effect = lambda texts, order: failing(NO_ANSWER)
     status, _, _ = await get_speech()
     assert status == HTTPStatus.INTERNAL_SERVER_ERROR
     assert "The IndexTTS daemon at http://nas:8818 does not answer" in caplog.text
@@ -258,7 +255,7 @@ async def test_a_player_is_refused_rather_than_given_silence(
 async def test_an_answer_without_a_sound_is_an_error(
     speaker: IndexTTSSpeechEntity, client: MagicMock
 ) -> None:
-    client.stream_speech.side_effect = lambda text, **_: failing(None)
+    client.speak.side_effect = lambda texts, order: failing(None)
     with pytest.raises(HomeAssistantError) as raised:
         await speaker.async_get_tts_audio("Dinner!", "en", {})
     assert str(raised.value) == "The IndexTTS daemon answered without a sound"
@@ -267,18 +264,18 @@ async def test_an_answer_without_a_sound_is_an_error(
 async def test_speech_that_breaks_off_is_an_error_and_not_remembered(
     get_speech: Callable[..., Any], client: MagicMock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    healthy = client.stream_speech.side_effect
-    client.stream_speech.side_effect = lambda text, **_: failing(NO_ANSWER, b"ID3-Din")
+    healthy = client.speak.side_effect
+    client.speak.side_effect = lambda texts, order: failing(NO_ANSWER, b"ID3-Din")
     await get_speech()
     assert "Error getting audio for Dinner!: The IndexTTS daemon at http://nas:8818" in caplog.text
-    client.stream_speech.side_effect = healthy
+    client.speak.side_effect = healthy
     assert (await get_speech())[2] == b"ID3-Dinner!"
 
 
 async def test_no_error_repeats_the_text(
     hass: HomeAssistant, speaker: IndexTTSSpeechEntity, client: MagicMock
 ) -> None:
-    client.stream_speech.side_effect = lambda text, **_: failing(NO_ANSWER)
+    client.speak.side_effect = lambda texts, order: failing(NO_ANSWER)
     with pytest.raises(HomeAssistantError) as raised:
         await speaker.async_get_tts_audio("The alarm code is 1234", "en", {})
     assert "1234" not in f"{raised.value} {raised.value.translation_placeholders}"

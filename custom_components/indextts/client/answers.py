@@ -1,0 +1,153 @@
+"""What a daemon says, frozen; JSON of another shape than the contract's is a ValueError."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """Who the daemon is."""
+
+    instance_id: str
+    name: str
+    version: str
+    engine: str
+    model_name: str
+    auth: bool  # a token is asked for
+    revision: str | None  # changes when the same words would sound different; None while loading
+
+    @classmethod
+    def read(cls, data: Any) -> Self:
+        """Read the answer of /v1/info."""
+        return cls(
+            instance_id=field(data, "instance_id", str),
+            name=field(data, "name", str),
+            version=field(data, "version", str),
+            engine=field(field(data, "engine", dict), "id", str),
+            model_name=field(data, "model_name", str),
+            auth=field(data, "auth", bool),
+            revision=field(data, "revision", str) if data.get("revision") else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the daemon would speak now, and its own word for its state."""
+
+    ready: bool
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How it goes: what waits, and how fast the last speech was (None: there was none yet)."""
+
+    state: str
+    model_name: str
+    waiting: int
+    in_flight: int
+    first_audio_p95_s: float | None
+    real_time_factor: float | None
+
+    @classmethod
+    def read(cls, data: Any) -> Self:
+        """Read the answer of /v1/status."""
+        queue, recent = field(data, "queue", dict), field(data, "recent", dict)
+        return cls(
+            state=field(data, "state", str),
+            model_name=field(data, "model_name", str),
+            waiting=field(queue, "waiting", int),
+            in_flight=field(queue, "in_flight", int),
+            first_audio_p95_s=number(recent, "first_audio_p95_s"),
+            real_time_factor=number(recent, "real_time_factor"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """A language that can be spoken, and the ids of its voices, its default first."""
+
+    code: str
+    name: str
+    voices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Languages:
+    """All that can be spoken, and what is spoken unless something else is asked for."""
+
+    default: str
+    languages: tuple[Language, ...]
+
+    @classmethod
+    def read(cls, data: Any) -> Self:
+        """Read the answer of /v1/languages."""
+        return cls(
+            default=field(data, "default", str),
+            languages=tuple(
+                Language(
+                    code=field(item, "code", str),
+                    name=field(item, "name", str),
+                    voices=strings(item, "voices"),
+                )
+                for item in field(data, "languages", list)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A voice that the daemon can speak with."""
+
+    id: str
+    name: str
+    languages: tuple[str, ...]
+
+    @classmethod
+    def read_all(cls, data: Any) -> tuple[Self, ...]:
+        """Read the answer of /v1/voices."""
+        return tuple(
+            cls(
+                id=field(item, "id", str),
+                name=field(item, "name", str),
+                languages=strings(item, "languages"),
+            )
+            for item in field(data, "voices", list)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """What a pairing code was exchanged for."""
+
+    token: str
+    instance_id: str
+
+    @classmethod
+    def read(cls, data: Any) -> Self:
+        """Read the answer of /v1/pair."""
+        return cls(token=field(data, "token", str), instance_id=field(data, "instance_id", str))
+
+
+def field[T](data: Any, key: str, kind: type[T]) -> T:
+    """Return `data[key]`, which is there and of that kind."""
+    value = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(key)  # noqa: TRY004 - what we were sent is wrong, not who asks
+    return value
+
+
+def strings(data: Any, key: str) -> tuple[str, ...]:
+    """Return the list `data[key]`, in which there are only strings."""
+    values = field(data, key, list)
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(key)
+    return tuple(values)
+
+
+def number(data: dict[str, Any], key: str) -> float | None:
+    """Return the number `data[key]`, None if it is absent or null."""
+    value = data.get(key)
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(key)
+    return value
