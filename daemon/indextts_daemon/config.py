@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 import voluptuous as vol
@@ -13,6 +14,7 @@ import yaml
 from .errors import SettingsError
 
 ENVIRONMENT_PREFIX = "INDEXTTS_"
+VOICE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 NOT_SETTINGS = frozenset({"INDEXTTS_TOKEN", "INDEXTTS_PARITY"})
 
 
@@ -56,6 +58,7 @@ class FakeSettings:
 
     load: str
     step_s: float
+    voices: tuple[tuple[str, int], ...]  # id and tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,20 @@ def _addresses(value: Any) -> tuple[str, ...]:
     except ValueError as err:
         raise vol.Invalid("expected IP addresses such as 0.0.0.0 or ::1") from err
     return tuple(found)
+
+
+def _numbered_voices(value: Any) -> tuple[tuple[str, int], ...]:
+    """Accept a mapping of voice ids to numbers that an int16 sample can be."""
+    if value in ((), []):
+        return ()
+    if not isinstance(value, dict) or not all(map(_is_numbered_voice, value, value.values())):
+        raise vol.Invalid("expected voice ids, each with a number from 1 to 32767")
+    return tuple(value.items())
+
+
+def _is_numbered_voice(voice: object, number: object) -> bool:
+    named = isinstance(voice, str) and VOICE_ID.fullmatch(voice)
+    return bool(named) and type(number) is int and 0 < number < 1 << 15
 
 
 _SERVER = {
@@ -156,6 +173,12 @@ _FAKE = {
     vol.Optional(
         "step_s", default=0.0, description="Seconds that each step of the fake model takes."
     ): _seconds(0, 60),
+    vol.Optional(
+        "voices",
+        default=(),
+        description="The fake model's voices: ids, each with the number that marks its samples; "
+        "empty for sixteen.",
+    ): _numbered_voices,
 }
 _TOP = {
     vol.Optional(

@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[object, tuple[str, object], object]] = {
     "discovery.name": ("Attic", ("42, Long Lane", "42, Long Lane"), "ä" * 63),
     "fake.load": ("slow", ("fail", "fail"), "hang"),
     "fake.step_s": (0.5, ("1", 1.0), 60),
+    "fake.voices": ({"attic": 7, "cellar": 1}, ('{"hall": 32767}', (("hall", 32767),)), {"a": 2}),
 }
 KEYS = sorted(doc.key for doc in reference())
 
@@ -68,6 +69,8 @@ def found(settings: Settings, key: str) -> object:
 
 
 def normal(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple(value.items())
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -82,7 +85,13 @@ def test_without_anything_every_setting_has_the_default_of_the_reference() -> No
     }
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "server: {}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "# nothing\n", "---\n", "server: {}\n"),
+        *("fake:\n  voices: []", "fake:\n  voices: {}"),
+    ],
+)
 def test_an_empty_file_changes_nothing(text: str) -> None:
     assert load(text) == load_settings(file=None, environment={}, flags={})
 
@@ -98,7 +107,7 @@ def test_the_file_wins_over_the_default_the_environment_over_both_and_a_flag_ove
     in_file, (text, in_environment), in_flag = VALUES[key]
     environment = {variable(key): text}
     file = in_yaml(key, in_file)
-    alone = (in_file,) if key == "server.host" else in_file
+    alone = (in_file,) if key == "server.host" else normal(in_file)
     assert found(load(file), key) == alone
     assert found(load(file, environment=environment), key) == in_environment
     flags = {key: in_flag}
@@ -150,6 +159,12 @@ def test_an_environment_list_may_be_json() -> None:
             "line 2, queue.capacity: expected a whole number from 1",
         ),
         ("discovery:\n  name: ''", "line 2, discovery.name: expected 1 to 63 characters."),
+        ("fake:\n  voices: [attic]", "line 2, fake.voices: expected voice ids, each with a number"),
+        ("fake:\n  voices: {Attic: 1}", "line 2, fake.voices: expected voice ids"),
+        ("fake:\n  voices: {1: 1}", "line 2, fake.voices: expected voice ids"),
+        ("fake:\n  voices: {attic: true}", "line 2, fake.voices: expected voice ids"),
+        ("fake:\n  voices: {attic: 0}", "line 2, fake.voices: expected voice ids"),
+        ("fake:\n  voices: {attic: 32768}", "line 2, fake.voices: expected voice ids"),
         ("zork: 1", "line 1, zork: there is no such setting."),
         ("1: 2", "line 1, 1: there is no such setting."),
         ("server:\n  port: 1\n  zork: 1", "line 3, server.zork: there is no such setting."),

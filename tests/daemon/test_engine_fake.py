@@ -142,6 +142,23 @@ def test_there_are_sixteen_voices_in_three_languages() -> None:
     assert {voice.languages[0] for voice in voices} == {"en", "de", "zh"}
 
 
+def test_voices_of_ones_own_keep_their_order_and_speak_with_their_numbers() -> None:
+    engine = create({"voices": {"attic": 99, "fake-01": 1}})
+    assert [voice.id for voice in engine.info.voices] == ["attic", "fake-01"]
+    begin(engine, JOB, "One.", voice=0)
+    assert_spoken_by_fake(spoken(engine), ["One."], tag=99)
+    with pytest.raises(VoiceNotFoundError):
+        engine.start(OTHER, SpeechRequest(language="en"), create({}).info.voices[1])
+
+
+def test_only_a_voice_whose_number_changes_is_another() -> None:
+    first, same = create({"voices": {"a": 1, "b": 2}}).info.voices
+    changed, kept, added = create({"voices": {"a": 3, "b": 2, "c": 2}}).info.voices
+    assert (kept, changed.languages) == (same, first.languages)
+    assert changed.revision != first.revision
+    assert added.id == "c"
+
+
 def test_a_foreign_voice_is_refused() -> None:
     voice = Voice(id="zork", name="", languages=("en",), models=(), revision="")
     with pytest.raises(VoiceNotFoundError):

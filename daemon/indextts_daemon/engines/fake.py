@@ -4,9 +4,9 @@ Audio is int16 samples, given as float32 = int16 / 32768, in frames of four:
 
     voice tag, crc of seed and sentence, generation, counter
 
-The tag is the voice's number (1 to 16), the crc `crc_of(seed, sentence.raw)`, the generation an
-option, and the counter the frame's place in its job modulo 32768. Directives in a sentence act
-when it is reached: `{{sleep 1}} {{crash}} {{hang}} {{fail code}} {{nan}}`.
+The tag is the voice's number (an option, else 1 to 16), the crc `crc_of(seed, sentence.raw)`, the
+generation an option, and the counter the frame's place in its job modulo 32768. Directives in a
+sentence act when it is reached: `{{sleep 1}} {{crash}} {{hang}} {{fail code}} {{nan}}`.
 """
 
 from collections import deque
@@ -39,7 +39,7 @@ SAMPLE_RATE = 24000
 FRAME = 4  # samples
 _COUNTER_LIMIT = 1 << 15
 _LANGUAGES = ("en", "de", "zh")
-_NUM_VOICES = 16
+_SIXTEEN = {f"fake-{number:02d}": number for number in range(1, 17)}
 _DIRECTIVE = re.compile(r"\{\{(sleep \d+(?:\.\d+)?|crash|hang|fail [\w.-]+|nan)\}\}")
 
 
@@ -60,6 +60,7 @@ class FakeOptions:
     max_jobs: int = 16
     load: str = ""  # "fail", "hang", "crash", "slow"
     load_s: float = 1.0  # what "slow" takes
+    voices: Mapping[str, int] = field(default_factory=dict)  # tags by id; sixteen if empty
 
 
 @dataclass(slots=True)
@@ -79,17 +80,17 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions) -> None:
         self._options = options
+        self._tags = options.voices or _SIXTEEN
         self._jobs: dict[JobId, _Job] = {}
         self.info = ModelInfo(
             id="fake",
             engine="fake",
             name="Fake",
             revision=f"fake-{options.generation}",
-            voices=tuple(_voice(number) for number in range(1, _NUM_VOICES + 1)),
+            voices=tuple(_voice(*entry) for entry in enumerate(self._tags.items())),
             parameters=frozenset({"speed", "seed"}),
             max_jobs=options.max_jobs,
         )
-        self._tags = {voice.id: number for number, voice in enumerate(self.info.voices, 1)}
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
         """Open a job."""
@@ -180,14 +181,14 @@ def create(options: Mapping[str, object]) -> FakeEngine:
     return FakeEngine(chosen)
 
 
-def _voice(number: int) -> Voice:
-    identity = f"fake-{number:02d}"
+def _voice(place: int, named: tuple[str, int]) -> Voice:
+    identity, tag = named
     return Voice(
         id=identity,
-        name=f"Fake {number}",
-        languages=(_LANGUAGES[(number - 1) % len(_LANGUAGES)],),
+        name=f"Fake {place + 1}",
+        languages=(_LANGUAGES[place % len(_LANGUAGES)],),
         models=("fake",),
-        revision=identity,
+        revision=f"fake-{tag}",
     )
 
 
