@@ -22,6 +22,7 @@ from .service.events import EventBus
 from .service.health import Health
 from .service.models import Model, ModelPool
 from .service.queue import JobQueue
+from .service.revision import Revisions
 from .service.routing import SELF, Router, SpeechOrder
 from .service.synthesizer import Synthesizer
 from .text.language import language_name, match
@@ -48,8 +49,10 @@ def choose_engine(wanted: str) -> Choice:
     return Choice(engine="embedded", reason="The embedded voices are what is installed.")
 
 
-def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
-    """Make every room; nothing runs yet."""
+def build(
+    settings: Settings, identity: Identity, pairing: Pairing, *, state: Path | None = None
+) -> Services:
+    """Make every room; nothing runs yet. Without a `state` folder nothing is remembered."""
     metrics, events = Metrics(), EventBus()
     metrics.runs(__version__)
     metrics.queue_capacity.set(settings.queue.capacity)
@@ -61,7 +64,10 @@ def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
 
     engines = dict.fromkeys((choice.engine, FALLBACK))
     pool = ModelPool(
-        [_spec(engine, settings) for engine in engines], default=choice.engine, make=make
+        [_spec(engine, settings) for engine in engines],
+        default=choice.engine,
+        make=make,
+        revisions=Revisions(None if state is None else state / "revision.json"),
     )
     fallback = pool.get(FALLBACK)
     router = Router(pool, fallback=fallback, household_language=settings.language)
@@ -88,7 +94,11 @@ def build(settings: Settings, identity: Identity, pairing: Pairing) -> Services:
 
 
 def _spec(engine: str, settings: Settings) -> WorkerSpec:
-    fake = {"load": settings.fake.load, "step_sleep_s": settings.fake.step_s}
+    fake = {
+        "load": settings.fake.load,
+        "step_sleep_s": settings.fake.step_s,
+        "voices": dict(settings.fake.voices),
+    }
     return WorkerSpec(
         model=engine,
         engine=engine,

@@ -75,7 +75,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: a closed terminal
         loop.add_signal_handler(number, signals.put_nowait, None)
     async with AsyncExitStack() as stack:
-        services = build(settings, identity, Pairing(data_dir))
+        services = build(settings, identity, Pairing(data_dir), state=data_dir / "state")
         stack.callback(services.encoders.shutdown, wait=False)
         stack.push_async_callback(services.pool.close)
         urls = await listen(services, settings, stack)
@@ -90,6 +90,7 @@ async def run(
         )
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(_watch(services))
+            remembering = tasks.create_task(_remember(services))
             coming_up = tasks.create_task(_come_up(services, settings, announcement, urls, say))
             await signals.get()
             say("Stopping: what is being spoken is finished first; once more cuts it off.")
@@ -99,6 +100,7 @@ async def run(
                 await announcement.withdraw()
             await draining
             watching.cancel()
+            remembering.cancel()
 
 
 async def _come_up(
@@ -177,12 +179,22 @@ async def _watch(services: Services) -> None:
             _keep_figures(services)
 
 
+async def _remember(services: Services) -> None:
+    """Keep the revision on the disk; one that is slow holds up nothing else."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        with _survived("remembering the revision"):
+            await services.pool.revisions.save()
+
+
 def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
     """Tell subscribers what has changed since it was told."""
     now: dict[str, dict[str, object]] = {
         "state": {"state": services.health.report().state},
         "queue": {"waiting": services.pool.waiting, "in_flight": services.pool.in_flight},
     }
+    if (revision := services.pool.revision()) is not None:
+        now["revision"] = {"revision": revision}
     for name, data in now.items():
         if told.get(name) != data:
             services.events.publish(name, **data)

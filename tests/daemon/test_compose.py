@@ -65,3 +65,4 @@ async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(
     body: dict[str, object] = {"input": "Hello.", "response_format": "pcm"}
     audio = compose.speak_here(settings, body, data_dir=tmp_path)
     assert b"".join([part async for part in audio])
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240 what it would remember is the daemon's

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import aiohttp
 import pytest
@@ -438,6 +439,57 @@ async def test_events_tell_of_a_lost_worker(tmp_path: Path) -> None:
                 while b'{"id": "fake", "state": "ready"}' not in seen:
                     seen += await events.content.readline()
             assert b'{"id": "fake", "state": "failed"}' in seen
+
+
+async def heard(events: aiohttp.ClientResponse, name: str) -> Any:
+    """Wait for an event of this name, and return its data."""
+    async with asyncio.timeout(20):
+        while await events.content.readline() != f"event: {name}\n".encode():
+            assert not events.content.at_eof()
+        return json.loads((await events.content.readline()).removeprefix(b"data: "))
+
+
+async def test_a_listener_hears_of_a_stop_at_once_and_its_stream_ends_with_the_drain(
+    tmp_path: Path,
+) -> None:
+    with RunningDaemon(tmp_path, settings={"fake": {"step_s": 0.02}}) as daemon:
+        async with daemon.session() as session, session.get("/v1/events") as events:
+            assert await heard(events, "state") == {"state": "ready"}
+            order = {"input": LONG[:200], "response_format": "wav"}
+            async with session.post("/v1/audio/speech", json=order) as speech:
+                await speech.content.readany()
+                daemon.process.send_signal(signal.SIGTERM)
+                assert await heard(events, "state") == {"state": "draining"}
+                assert not speech.content.at_eof()
+                async with session.get("/v1/events") as late:
+                    assert await heard(late, "state") == {"state": "draining"}
+                    await speech.read()
+                    async with asyncio.timeout(5):
+                        await late.read()
+                        await events.read()
+        assert daemon.process.wait(20) == 0
+
+
+async def revision_in(daemon: RunningDaemon) -> str:
+    async with daemon.session() as session, session.get("/v1/info") as response:
+        return str((await response.json())["revision"])
+
+
+async def test_the_revision_outlives_restarts_and_only_a_changed_voice_changes_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "state/revision.json"
+    with RunningDaemon(tmp_path, settings={"fake": {"voices": {"attic": 1}}}) as daemon:
+        first = await revision_in(daemon)
+        await until(file.exists)
+    with RunningDaemon(tmp_path, settings={"fake": {"voices": {"attic": 1, "hall": 2}}}) as daemon:
+        assert await revision_in(daemon) == first
+        await until(lambda: "hall" in file.read_text())
+    changed = {"voices": {"attic": 1, "hall": 3}, "load": "slow"}
+    with RunningDaemon(tmp_path, settings={"fake": changed}, wait_for="^Listening") as daemon:
+        async with daemon.session() as session, session.get("/v1/events") as events:
+            told = await heard(events, "revision")
+        assert told == {"revision": await revision_in(daemon)} != {"revision": first}
 
 
 def test_it_says_when_nobody_on_the_lan_can_find_it(tmp_path: Path) -> None:

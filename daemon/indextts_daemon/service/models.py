@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 import contextlib
 from functools import partial
-import hashlib
 import logging
 import time
 
@@ -16,6 +15,7 @@ from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec, WorkerState
 
 from .events import EventBus
 from .queue import JobQueue
+from .revision import Revisions
 
 LOGGER = logging.getLogger(__name__)
 
@@ -181,10 +181,16 @@ class ModelPool:
     """All known models; one is the default."""
 
     def __init__(
-        self, specs: Iterable[WorkerSpec], *, default: str, make: Callable[[WorkerSpec], Model]
+        self,
+        specs: Iterable[WorkerSpec],
+        *,
+        default: str,
+        make: Callable[[WorkerSpec], Model],
+        revisions: Revisions | None = None,
     ) -> None:
         self._models = {spec.model: make(spec) for spec in specs}
         self.default = self._models[default]
+        self.revisions = revisions or Revisions()
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -220,11 +226,7 @@ class ModelPool:
     def revision(self) -> str | None:
         """Return what changes when the same words would sound different; None before loading."""
         info = self.default.info
-        if info is None:
-            return None
-        voices = [f"{voice.id}={voice.revision}" for voice in info.voices]
-        heard = "\n".join([TEXT_RULES_VERSION, info.id, info.revision, *sorted(voices)])
-        return hashlib.sha256(heard.encode()).hexdigest()[:16]
+        return None if info is None else self.revisions.of(info, text_rules=TEXT_RULES_VERSION)
 
     async def close(self) -> None:
         """End every worker."""
