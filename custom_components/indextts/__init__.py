@@ -2,12 +2,17 @@
 
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .client import IndexTTSClient
+from .const import DOMAIN
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
+from .entity import async_keep_device
+from .issues import async_forget_issues
 
-PLATFORMS = [Platform.TTS]
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+PLATFORMS = [Platform.SENSOR, Platform.TTS]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> bool:
@@ -21,10 +26,18 @@ async def async_setup_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> 
     coordinator = IndexTTSCoordinator(hass, entry, client)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
+    async_keep_device(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_create_background_task(hass, coordinator.async_listen(), f"{DOMAIN} events")
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> bool:
     """Take the entities down."""
+    async_forget_issues(hass, entry)
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> None:
+    """Forget what was said about a daemon that may never have been loaded."""
+    async_forget_issues(hass, entry)

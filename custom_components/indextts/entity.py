@@ -2,11 +2,12 @@
 
 from typing import override
 
-from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
-from .coordinator import IndexTTSCoordinator
+from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 
 
 class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
@@ -16,11 +17,29 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
 
     def __init__(self, coordinator: IndexTTSCoordinator, key: str) -> None:
         super().__init__(coordinator)
-        info = coordinator.data.info
-        self._attr_unique_id = f"{info.instance_id}_{key}"
+        instance_id = coordinator.data.info.instance_id
+        self._attr_unique_id = f"{instance_id}_{key}"
         self._attr_translation_key = key
-        self._attr_device_info = DeviceInfo(
-            entry_type=DeviceEntryType.SERVICE,
+        self._attr_device_info = dr.DeviceInfo(identifiers={(DOMAIN, instance_id)})
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.coordinator.data.readiness.ready
+
+
+@callback
+def async_keep_device(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> None:
+    """Register the daemon as a device that follows its name, its model and its version."""
+    coordinator, registry = entry.runtime_data, dr.async_get(hass)
+
+    @callback
+    def follow() -> None:
+        info = coordinator.data.info
+        registry.async_get_or_create(
+            config_entry_id=entry.entry_id,
+            configuration_url=coordinator.client.url,
+            entry_type=dr.DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, info.instance_id)},
             manufacturer="IndexTTS",
             model=info.model_name,
@@ -28,7 +47,5 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
             sw_version=info.version,
         )
 
-    @property
-    @override
-    def available(self) -> bool:
-        return super().available and self.coordinator.data.readiness.ready
+    follow()
+    entry.async_on_unload(coordinator.async_add_listener(follow))

@@ -1,13 +1,13 @@
-"""An entry is set up, waits, asks for help and goes away; entity and device keep their shape."""
+"""An entry is set up, waits, asks for help and goes away; its voice keeps its shape."""
 
 from pathlib import Path
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
-from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -45,16 +45,16 @@ def state(hass: HomeAssistant) -> str:
     return found.state
 
 
-async def test_the_entity_and_its_device_keep_their_shape(
+async def test_the_speaking_entity_keeps_its_shape(
     hass: HomeAssistant,
-    loaded: MockConfigEntry,
+    entry: MockConfigEntry,
+    client: MagicMock,
     entity_registry: er.EntityRegistry,
-    device_registry: dr.DeviceRegistry,
     snapshot: SnapshotAssertion,
 ) -> None:
-    await snapshot_platform(hass, entity_registry, snapshot, loaded.entry_id)
-    (device,) = dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
-    assert device == snapshot(name="device")
+    with patch("custom_components.indextts.PLATFORMS", [Platform.TTS]):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
 
 
 async def test_an_entry_that_goes_away_takes_its_entity_along(

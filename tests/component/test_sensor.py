@@ -1,0 +1,139 @@
+"""What a household sees of its daemon: the sensors, and the device that they belong to."""
+
+from collections.abc import Generator
+from dataclasses import replace
+import json
+from pathlib import Path
+from unittest.mock import MagicMock, patch
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    snapshot_platform,
+)
+from syrupy.assertion import SnapshotAssertion
+
+import custom_components.indextts
+from custom_components.indextts.client import IndexTTSConnectionError
+from custom_components.indextts.sensor import _SENSORS, _STATES, IndexTTSSensor
+from tests.component.sample import INFO, LOADING, STATUS
+
+FOLDER = Path(custom_components.indextts.__file__).parent
+NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
+
+
+@pytest.fixture(autouse=True)
+def sensors_alone() -> Generator[None]:
+    with patch("custom_components.indextts.PLATFORMS", [Platform.SENSOR]):
+        yield
+
+
+@pytest.fixture
+def every_sensor_on() -> Generator[None]:
+    with patch.object(IndexTTSSensor, "entity_registry_enabled_default", new=True):
+        yield
+
+
+async def look_again(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    freezer.tick(31)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def state(hass: HomeAssistant, key: str) -> str:
+    found = hass.states.get(f"sensor.nas_{key}")
+    assert found is not None
+    return found.state
+
+
+@pytest.mark.usefixtures("every_sensor_on")
+async def test_the_sensors_keep_their_shape(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+) -> None:
+    await snapshot_platform(hass, entity_registry, snapshot, loaded.entry_id)
+
+
+async def test_figures_for_the_curious_are_off_until_asked_for(
+    loaded: MockConfigEntry, entity_registry: er.EntityRegistry
+) -> None:
+    entities = er.async_entries_for_config_entry(entity_registry, loaded.entry_id)
+    assert {entity.translation_key for entity in entities if entity.disabled} == {
+        "first_audio",
+        "real_time_factor",
+    }
+
+
+async def test_a_daemon_that_loads_is_watched_while_it_does(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = LOADING
+    client.status.return_value = replace(STATUS, state="loading", waiting=4)
+    await look_again(hass, freezer)
+    assert (state(hass, "state"), state(hass, "queue")) == ("loading", "4")
+
+
+async def test_an_absent_daemon_shows_nothing_until_it_is_back(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.info.side_effect = NO_ANSWER
+    await look_again(hass, freezer)
+    assert {state(hass, key) for key in ("state", "queue", "model")} == {STATE_UNAVAILABLE}
+
+    client.info.side_effect = None
+    await look_again(hass, freezer)
+    assert state(hass, "state") == "ready"
+
+
+@pytest.mark.usefixtures("every_sensor_on")
+async def test_what_nobody_has_measured_yet_is_unknown(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
+) -> None:
+    client.status.return_value = replace(STATUS, first_audio_p95_s=None, real_time_factor=None)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert {state(hass, key) for key in ("first_audio", "real_time_factor")} == {STATE_UNKNOWN}
+
+
+async def test_a_state_without_words_is_unknown(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
+) -> None:
+    client.status.return_value = replace(STATUS, state="dreaming")
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert state(hass, "state") == STATE_UNKNOWN
+
+
+async def test_the_device_keeps_its_shape(
+    loaded: MockConfigEntry, device_registry: dr.DeviceRegistry, snapshot: SnapshotAssertion
+) -> None:
+    (device,) = dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
+    assert device == snapshot
+
+
+async def test_the_device_follows_a_daemon_that_was_updated(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    client: MagicMock,
+    device_registry: dr.DeviceRegistry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    client.info.return_value = replace(INFO, name="attic", version="0.2.0", model_name="IndexTTS-2")
+    await look_again(hass, freezer)
+    (device,) = dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
+    assert (device.name, device.sw_version, device.model) == ("attic", "0.2.0", "IndexTTS-2")
+
+
+def test_every_sensor_and_every_state_has_its_words_and_its_icon() -> None:
+    keys = {sensor.key for sensor in _SENSORS}
+    names, icons = (
+        json.loads((FOLDER / name).read_text("utf-8"))["entity"]["sensor"]
+        for name in ("translations/en.json", "icons.json")
+    )
+    assert set(names) == set(icons) == keys
+    assert set(names["state"]["state"]) == set(icons["state"]["state"]) == set(_STATES)
