@@ -1,0 +1,64 @@
+"""What a householder may attach to a report: how the daemon was last seen, and nothing private."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_HOST, CONF_NAME, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .client import IndexTTSError
+from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
+
+_PRIVATE: Final = {CONF_HOST, CONF_NAME, CONF_TOKEN}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant,  # noqa: ARG001 - the signature is core's
+    entry: IndexTTSConfigEntry,
+) -> dict[str, Any]:
+    """Tell of the entry and, where it could be set up, of its daemon."""
+    return {
+        "entry": {
+            "data": async_redact_data(entry.data, _PRIVATE),
+            "options": dict(entry.options),
+            "reason": entry.error_reason_translation_key,
+            "state": entry.state.value,
+            "version": entry.version,
+        },
+        # An entry that still tries has no coordinator, and is the one that is asked about most.
+        "daemon": _daemon(entry.runtime_data) if entry.state is ConfigEntryState.LOADED else None,
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant,
+    entry: IndexTTSConfigEntry,
+    device: DeviceEntry,  # noqa: ARG001 - an entry has this one device
+) -> dict[str, Any]:
+    """Tell the same: the device is the daemon."""
+    return await async_get_config_entry_diagnostics(hass, entry)
+
+
+def _daemon(coordinator: IndexTTSCoordinator) -> dict[str, Any]:
+    data = coordinator.data
+    return {
+        "info": async_redact_data(asdict(data.info), _PRIVATE),
+        "languages": asdict(data.languages),
+        "last_error": _code(coordinator.last_exception),
+        "last_update_success": coordinator.last_update_success,
+        "readiness": asdict(data.readiness),
+        "status": asdict(data.status),
+        # Who lives here may stand in a voice's name.
+        "voices": [{"id": voice.id, "languages": voice.languages} for voice in data.voices],
+    }
+
+
+def _code(failure: BaseException | None) -> str | None:
+    """Return what a failure is called, for its sentence may name an address."""
+    if failure is None:
+        return None
+    cause = failure.__cause__
+    return cause.code if isinstance(cause, IndexTTSError) else type(failure).__name__
