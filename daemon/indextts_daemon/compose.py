@@ -80,6 +80,7 @@ def build(
             engine_reason=choice.reason,
             language=settings.language,
             auth=settings.server.auth,
+            announced=settings.discovery.enabled,
             idle_client_timeout_s=settings.server.idle_client_timeout_s,
         ),
         identity=identity,

@@ -168,7 +168,9 @@ async def test_the_contract_and_the_running_routes_are_the_same(door: Door) -> N
         for route in app.router.routes()
         if route.resource is not None
     }
-    assert documented == {(route.method, route.path) for route in ROUTES} == running
+    served = {(route.method, route.path) for route in ROUTES}
+    served |= {("HEAD", route.path) for route in ROUTES if route.head}
+    assert documented == served == running
 
 
 async def test_the_served_contract_is_this_one(door: Door) -> None:
@@ -285,10 +287,15 @@ JSON = {"Content-Type": "application/json"}
 NO_TOKEN = {"Authorization": ""}
 # method, path as in the contract, what differs in the request, expected status
 CALLS: list[tuple[str, str, dict[str, Any], int]] = [
+    ("GET", "/", {}, 200),
+    ("HEAD", "/", {}, 200),
     ("GET", "/livez", {}, 200),
+    ("HEAD", "/livez", {}, 200),
     ("GET", "/readyz", {}, 200),
     ("GET", "/readyz", {"params": {"verbose": ""}}, 200),
+    ("HEAD", "/readyz", {}, 200),
     ("GET", "/healthz", {"params": {"verbose": "1"}}, 200),
+    ("HEAD", "/healthz", {}, 200),
     ("GET", "/v1/info", {}, 200),
     ("GET", "/v1/openapi.yaml", {}, 200),
     ("GET", "/v1/status", {}, 200),
@@ -337,7 +344,8 @@ async def test_every_answer_is_as_the_contract_says(door: Door) -> None:
 
 def test_these_calls_reach_every_route() -> None:
     called = {(method, path) for method, path, _, _ in CALLS} | {("GET", "/v1/events")}
-    assert called == {(route.method, route.path) for route in ROUTES}
+    heads = {("HEAD", route.path) for route in ROUTES if route.head}
+    assert called == {(route.method, route.path) for route in ROUTES} | heads
 
 
 async def test_a_paired_client_gets_what_the_contract_says(door: Door) -> None:

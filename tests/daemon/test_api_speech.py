@@ -189,7 +189,7 @@ async def test_without_the_right_token_only_the_open_addresses_answer(door: Door
                 assert response.status == 401
                 assert response.headers["WWW-Authenticate"] == "Bearer"
                 assert (await response.json())["error"]["code"] == "unauthorized"
-        for path in ("/livez", "/readyz", "/healthz", "/v1/info", "/v1/openapi.yaml"):
+        for path in ("/", "/livez", "/readyz", "/healthz", "/v1/info", "/v1/openapi.yaml"):
             async with stranger.get(path) as response:
                 assert response.status == 200
 

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.daemon.door import Door, Opener
+
+HEADED = ("/livez", "/readyz", "/healthz", "/")
 
 
 async def asked(door: Door, path: str = "/v1/status") -> Any:
@@ -55,3 +58,20 @@ async def test_a_daemon_that_cannot_speak_says_so(door: Door, spoke: str | None)
     assert (await asked(door))["state"] == "loading"
     await door.services.synthesizer.drain(timeout_s=1)
     assert (await asked(door))["state"] == "draining"
+
+
+@pytest.mark.parametrize("path", HEADED)
+@pytest.mark.parametrize("spoke", ["", None])
+async def test_head_is_answered_as_get_without_the_body(
+    door: Door, path: str, spoke: str | None
+) -> None:
+    door.services.health.spoke = spoke
+    answers = []
+    for method in ("GET", "HEAD"):
+        async with aiohttp.request(method, door.url + path) as response:
+            body = await response.read()
+            kept = {name: response.headers[name] for name in ("Content-Type", "Content-Length")}
+            answers.append((response.status, kept))
+            assert bool(body) == (method == "GET")
+    assert answers[0] == answers[1]
+    assert answers[0][0] == (503 if spoke is None and path in {"/readyz", "/healthz"} else 200)

@@ -16,9 +16,8 @@ def build_app(services: Services) -> web.Application:
     app[GUARDED] = frozenset(route.handler for route in ROUTES if not route.open)
     app[ROUTE_TABLE] = ROUTES
     for route in ROUTES:
-        app.router.add_route(
-            route.method, route.path, route.handler, expect_handler=_invite_the_body
-        )
+        for method in (route.method, "HEAD") if route.head else (route.method,):
+            app.router.add_route(method, route.path, route.handler, expect_handler=_invite_the_body)
     return app
 
 

@@ -24,6 +24,7 @@ class About:
     engine_reason: str
     language: str
     auth: bool
+    announced: bool  # by zeroconf, as far as the settings go
     idle_client_timeout_s: float
 
 

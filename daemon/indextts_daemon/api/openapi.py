@@ -46,7 +46,10 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
     """Make the contract of `routes`."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        operations = paths.setdefault(route.path, {})
+        operations[route.method.lower()] = _operation(route)
+        if route.head:
+            operations["head"] = _without_body(operations["get"])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -105,6 +108,15 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {"application/json": {"schema": _body(route.body)}},
         }
     return operation
+
+
+def _without_body(operation: dict[str, Any]) -> dict[str, Any]:
+    """Describe HEAD from its GET."""
+    responses = {
+        status: {field: what for field, what in answer.items() if field != "content"}
+        for status, answer in operation["responses"].items()
+    }
+    return operation | {"operationId": f"{operation['operationId']}_head", "responses": responses}
 
 
 def _body(body: vol.Schema) -> dict[str, Any]:

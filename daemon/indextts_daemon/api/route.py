@@ -21,6 +21,7 @@ class Route:
     query: dict[str, str] = field(default_factory=dict)  # a switch, and what it does
     headers: dict[str, str] = field(default_factory=dict)  # of a good answer, beside the usual
     open: bool = False  # answered without the token
+    head: bool = False  # HEAD is answered too, as GET without the body
 
     @property
     def summary(self) -> str:

@@ -1,10 +1,19 @@
 """The route table that the server runs and the contract is made from."""
 
-from . import answers, catalogue, events, openapi, pairing, schema, speech, status
+from . import answers, catalogue, events, openapi, page, pairing, schema, speech, status, stream
 from .route import Route
 
 _BODY_ERRORS = (400, 408, 413, 415, 422, 500)
 ROUTES = (
+    Route(
+        method="GET",
+        path="/",
+        handler=page.page,
+        answers={200: "text/html"},
+        errors=(500,),
+        open=True,
+        head=True,
+    ),
     Route(
         method="GET",
         path="/livez",
@@ -12,6 +21,7 @@ ROUTES = (
         answers={200: "text/plain"},
         errors=(),
         open=True,
+        head=True,
     ),
     Route(
         method="GET",
@@ -21,6 +31,7 @@ ROUTES = (
         query=status.QUERY,
         errors=(500,),
         open=True,
+        head=True,
     ),
     Route(
         method="GET",
@@ -30,6 +41,7 @@ ROUTES = (
         query=status.QUERY,
         errors=(500,),
         open=True,
+        head=True,
     ),
     Route(
         method="GET",
@@ -104,6 +116,13 @@ ROUTES = (
         answers={200: "audio/*"},
         headers=speech.HEADERS,
         errors=(401, 404, 503, *_BODY_ERRORS),
+    ),
+    Route(
+        method="GET",
+        path="/v1/audio/speech/stream",
+        handler=stream.stream,
+        answers={101: None},
+        errors=(401, 426, 500),
     ),
     Route(method="GET", path="/metrics", handler=status.metrics, answers={200: "text/plain"}),
 )
