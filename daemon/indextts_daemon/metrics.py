@@ -29,6 +29,7 @@ RTF = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 4)
 
 OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 PRIORITIES = ("critical", "interactive")
+FRONTENDS = ("http", "ws")
 REJECTIONS = ("queue_full", "invalid", "too_large", "loading", "draining", "auth")
 STAGES = (
     "normalize",
@@ -190,7 +191,7 @@ class Metrics:
             metric.labels(model)
 
     def _start_at_zero(self) -> None:
-        _touch(self.requests, OUTCOMES, PRIORITIES, ("http",))
+        _touch(self.requests, OUTCOMES, PRIORITIES, FRONTENDS)
         _touch(self.rejections, REJECTIONS)
         _touch(self.stages, STAGES)
         for metric in (self.first_audio, self.duration, self.queue_wait, self.queue_length):

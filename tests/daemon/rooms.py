@@ -77,7 +77,9 @@ class StubWorker:
     submitted: list[tuple[SpeechRequest, Voice, list[Sentence]]] = field(default_factory=list)
     sent: list[object] = field(default_factory=list)
 
-    def submit(self, request: SpeechRequest, speaker: Voice, text: list[Sentence]) -> JobStream:
+    def submit(
+        self, request: SpeechRequest, speaker: Voice, text: list[Sentence], *, end: bool = True
+    ) -> JobStream:
         self.submitted.append((request, speaker, text))
         stream = JobStream(JobId(len(self.submitted)), self.sent.extend)
         for part in self.answer:

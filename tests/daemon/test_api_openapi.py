@@ -306,6 +306,7 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/v1/voices", {"headers": {"If-None-Match": "*"}}, 304),
     ("GET", "/v1/voices/{id}", {"id": "fake-01"}, 200),
     ("GET", "/v1/voices/{id}", {"id": "nobody"}, 404),
+    ("GET", "/v1/audio/speech/stream", {}, 426),
     ("GET", "/metrics", {}, 200),
     ("POST", "/v1/pair", {"json": {"code": "1", "name": "x"}}, 410),
     ("POST", "/v1/pair/code", {}, 200),

@@ -78,6 +78,7 @@ CAPABILITIES = _answer(
         "sample_rates": [OneOf(values=SAMPLE_RATES)],
         "default_sample_rate": OneOf(values=(DEFAULT_SAMPLE_RATE,)),
         "max_input_characters": COUNT,
+        "max_session_characters": COUNT,
         "parameters": _answer(
             {
                 "lead_in_ms": _answer(_BOUNDS),

@@ -11,7 +11,7 @@ from indextts_daemon.speech import Voice
 from indextts_daemon.text.language import language_name, match
 
 from .keys import SERVICES
-from .schema import MAX_INPUT_CHARACTERS, SEED, SILENCE_MS, SPEED
+from .schema import MAX_INPUT_CHARACTERS, MAX_SESSION_CHARACTERS, SEED, SILENCE_MS, SPEED
 from .validators import Number
 
 
@@ -93,6 +93,7 @@ async def capabilities(request: web.Request) -> web.Response:
             "sample_rates": SAMPLE_RATES,
             "default_sample_rate": DEFAULT_SAMPLE_RATE,
             "max_input_characters": MAX_INPUT_CHARACTERS,
+            "max_session_characters": MAX_SESSION_CHARACTERS,
             "parameters": parameters,
         }
     )

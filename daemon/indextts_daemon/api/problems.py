@@ -26,6 +26,24 @@ class SlowBodyError(SpeechError):
     code = "slow_body"
 
 
+class TooLargeError(SpeechError):
+    """More was sent than is taken."""
+
+    code = "too_large"
+
+
+class IdleTimeoutError(SpeechError):
+    """The client said nothing for too long."""
+
+    code = "idle_timeout"
+
+
+class UpgradeRequiredError(SpeechError):
+    """The address answers over a WebSocket."""
+
+    code = "upgrade_required"
+
+
 class UnsupportedMediaTypeError(SpeechError):
     """The body is something else than JSON."""
 
@@ -41,6 +59,7 @@ STATUS = {
     "voice_not_found": 404,
     "model_not_found": 404,
     "method_not_allowed": 405,
+    "idle_timeout": 408,
     "slow_body": 408,
     "pairing_closed": 410,
     "too_large": 413,
@@ -48,6 +67,7 @@ STATUS = {
     "invalid_param": 422,
     "nothing_to_say": 422,
     "unsupported_language": 422,
+    "upgrade_required": 426,
     "internal": 500,
     "synthesis_failed": 500,
     "bad_audio": 500,
@@ -64,28 +84,50 @@ _FROM_AIOHTTP = {
 }
 
 
-def describe(error: SpeechError, request_id: str) -> web.Response:
-    """Make the answer for an error of ours."""
-    status = STATUS.get(error.error_code, 500)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004
-    retry_after_s = getattr(error, "retry_after_s", None)
-    if status == 503:  # noqa: PLR2004
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
-    return _answer(
-        status,
+FAULT = SpeechError(
+    "Something went wrong in the daemon; its log has the details under the request id."
+)
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 426: {"Upgrade": "websocket"}}
+
+
+def status_of(error: SpeechError) -> int:
+    """Return the status of HTTP that says of whose doing it is."""
+    return STATUS.get(error.error_code, 500)
+
+
+def retry_after_s(error: SpeechError) -> int | None:
+    """Return when to come back, for what a little patience helps against."""
+    if status_of(error) != 503:  # noqa: PLR2004
+        return None
+    return max(1, math.ceil(getattr(error, "retry_after_s", 1)))
+
+
+def envelope(error: SpeechError, request_id: str) -> dict[str, Any]:
+    """Make what the wire shows of an error of ours, be it over HTTP or a WebSocket."""
+    return _envelope(
+        status_of(error),
         code=error.error_code,
         message=error.message,
         param=error.param,
         request_id=request_id,
-        headers=headers,
     )
+
+
+def describe(error: SpeechError, request_id: str) -> web.Response:
+    """Make the answer for an error of ours."""
+    status = status_of(error)
+    headers = dict(_HEADERS.get(status, {}))
+    if (patience_s := retry_after_s(error)) is not None:
+        headers["Retry-After"] = str(patience_s)
+    return web.json_response(envelope(error, request_id), status=status, headers=headers)
 
 
 def describe_http(error: web.HTTPException, request_id: str) -> web.Response:
     """Make the answer for what aiohttp refused."""
     code, message = _FROM_AIOHTTP.get(error.status, ("invalid_request", error.reason))
     headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-    return _answer(error.status, code=code, message=message, request_id=request_id, headers=headers)
+    body = _envelope(error.status, code=code, message=message, request_id=request_id)
+    return web.json_response(body, status=error.status, headers=headers)
 
 
 def describe_unreadable(status: int, request_id: str) -> web.Response:
@@ -93,26 +135,18 @@ def describe_unreadable(status: int, request_id: str) -> web.Response:
     if status >= 500:  # noqa: PLR2004
         return describe_fault(request_id)
     message = "This is not a request as HTTP has it."
-    answer = _answer(status, code="bad_request", message=message, request_id=request_id)
-    answer.headers["X-Request-Id"] = request_id
-    return answer
+    body = _envelope(status, code="bad_request", message=message, request_id=request_id)
+    return web.json_response(body, status=status, headers={"X-Request-Id": request_id})
 
 
 def describe_fault(request_id: str) -> web.Response:
     """Make the answer for a mistake of ours."""
-    message = "Something went wrong in the daemon; its log has the details under the request id."
-    return _answer(500, code="internal", message=message, request_id=request_id)
+    return describe(FAULT, request_id)
 
 
-def _answer(  # noqa: PLR0913 the envelope has that many parts
-    status: int,
-    *,
-    code: str,
-    message: str,
-    request_id: str,
-    param: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> web.Response:
+def _envelope(
+    status: int, *, code: str, message: str, request_id: str, param: str | None = None
+) -> dict[str, Any]:
     kind = "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004
     body: dict[str, Any] = {
         "message": message,
@@ -121,4 +155,4 @@ def _answer(  # noqa: PLR0913 the envelope has that many parts
         "param": param,
         "request_id": request_id,
     }
-    return web.json_response({"error": body}, status=status, headers=headers)
+    return {"error": body}

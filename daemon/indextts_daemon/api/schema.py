@@ -1,7 +1,10 @@
 """What a request may say, and what an answer holds. Everything is validated here, once."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 import json
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +18,9 @@ from .problems import InvalidJsonError, SlowBodyError, UnsupportedMediaTypeError
 from .validators import IDENTIFIER, Number, OneOf, Text
 
 MAX_INPUT_CHARACTERS = 4096
+MAX_SESSION_CHARACTERS = 4 * MAX_INPUT_CHARACTERS
 MAX_BODY_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024  # over the WebSocket: a session's text, however it is escaped
 BODY_TIMEOUT_S = 10.0
 SPEED = Number(low=0.5, high=2.0)
 SEED = Number(low=0, high=2**32 - 1, whole=True)
@@ -57,6 +62,21 @@ SPEECH = vol.Schema(
 )
 SPEECH_FIELDS = frozenset(str(key.schema) for key in SPEECH.schema)
 
+
+def _message(kind: str, fields: Mapping[Any, Any] = MappingProxyType({})) -> vol.Schema:
+    return vol.Schema({vol.Required("type"): OneOf(values=(kind,)), **fields})
+
+
+SESSION = _message(
+    "session.config", {key: what for key, what in SPEECH.schema.items() if key.schema != "input"}
+)
+MESSAGES = {
+    "session.config": SESSION,
+    "input.text": _message("input.text", {vol.Required("text"): Text(most=MAX_MESSAGE_BYTES)}),
+    "input.done": _message("input.done"),
+    "input.cancel": _message("input.cancel"),
+}  # what a client may say over the WebSocket
+
 PAIR = vol.Schema(
     {
         vol.Required("code", description="The six digits that the daemon shows."): Text(
@@ -73,6 +93,19 @@ def speech(body: Any) -> tuple[SpeechOrder, OutputFormat, tuple[str, ...]]:
     Raises InvalidRequestError naming the field.
     """
     asked = validated(SPEECH, body)
+    return *_ordered(asked), tuple(sorted(set(asked) - SPEECH_FIELDS))
+
+
+def session(message: Mapping[str, Any]) -> tuple[SpeechOrder, OutputFormat]:
+    """Read a valid `session.config`; the order's text is still to come.
+
+    Raises InvalidRequestError naming the field.
+    """
+    order, output = _ordered({**message, "input": ""})
+    return replace(order, frontend="ws"), output
+
+
+def _ordered(asked: Mapping[str, Any]) -> tuple[SpeechOrder, OutputFormat]:
     voice = asked.get("voice")
     order = SpeechOrder(
         text=asked["input"],
@@ -89,7 +122,25 @@ def speech(body: Any) -> tuple[SpeechOrder, OutputFormat, tuple[str, ...]]:
         lead_in_ms=asked["lead_in_ms"],
         tail_ms=asked["tail_ms"],
     )
-    return order, output, tuple(sorted(set(asked) - SPEECH_FIELDS))
+    return order, output
+
+
+def message(content: str) -> dict[str, Any]:
+    """Read what a client says over the WebSocket; its `type` is one of MESSAGES.
+
+    Raises InvalidJsonError, and InvalidRequestError naming the field.
+    """
+    try:
+        said = _parsed(content)
+    except (ValueError, RecursionError) as err:
+        raise InvalidJsonError("The message is not valid JSON.") from err
+    kind = said.get("type") if isinstance(said, dict) else None
+    if not isinstance(kind, str) or kind not in MESSAGES:
+        known = ", ".join(MESSAGES)
+        raise InvalidRequestError(
+            f"Send JSON objects whose `type` is one of: {known}.", param="type"
+        )
+    return validated(MESSAGES[kind], said)
 
 
 def validated(schema: vol.Schema, body: Any) -> dict[str, Any]:
@@ -118,7 +169,7 @@ async def read_json(request: web.Request) -> Any:
         raise UnsupportedMediaTypeError("Send JSON, and Content-Type: application/json with it.")
     try:
         content = await _body(request)
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse)
+        return _parsed(content.decode("utf-8"))
     except TimeoutError as err:
         raise SlowBodyError(
             f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds."
@@ -130,6 +181,10 @@ async def read_json(request: web.Request) -> Any:
 async def _body(request: web.Request) -> bytes:
     async with asyncio.timeout(BODY_TIMEOUT_S):
         return await request.read()
+
+
+def _parsed(content: str) -> Any:
+    return json.loads(content, parse_constant=_refuse)
 
 
 def _refuse(constant: str) -> None:

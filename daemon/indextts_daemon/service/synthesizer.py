@@ -7,9 +7,9 @@ import time
 
 from indextts_daemon.errors import EngineUnavailableError, NothingToSayError, SpeechError
 from indextts_daemon.metrics import Metrics
-from indextts_daemon.speech import AudioChunk, SpeechRequest
-from indextts_daemon.text import prepare
+from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.worker.handle import JobStream
 
 from .recent import Recent, Spoken
@@ -20,7 +20,13 @@ class Speech:
     """An order that is being spoken; iterate its audio once."""
 
     def __init__(
-        self, route: Route, stream: JobStream, *, ordered_at: float, queue_wait_s: float
+        self,
+        route: Route,
+        stream: JobStream,
+        text: IncomingText,
+        *,
+        ordered_at: float,
+        queue_wait_s: float,
     ) -> None:
         self.route = route
         self.queue_wait_s = queue_wait_s
@@ -30,6 +36,7 @@ class Speech:
         self.stages: dict[str, float] = {}
         self._ordered_at = ordered_at
         self._stream = stream
+        self._text = text
 
     @property
     def elapsed_s(self) -> float:
@@ -40,6 +47,24 @@ class Speech:
         """Note when the first encoded audio was there; whoever encodes it says so, once."""
         if self.first_audio_s is None:
             self.first_audio_s = self.elapsed_s
+
+    @property
+    def characters(self) -> int:
+        """How many it was given to speak."""
+        return self._text.characters
+
+    def append(self, text: str) -> None:
+        """Speak on with the next piece of a text that is still arriving."""
+        self._speak_on(self._text.feed(text))
+
+    def end(self) -> None:
+        """Say that the text has arrived whole."""
+        self._speak_on(self._text.end())
+        self._stream.end()
+
+    def _speak_on(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            self._stream.append(Sentence(raw=sentence, normalized=sentence))
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
@@ -69,8 +94,13 @@ class Synthesizer:
         return self._draining
 
     @asynccontextmanager
-    async def speak(self, order: SpeechOrder) -> AsyncIterator[Speech]:
+    async def speak(
+        self, order: SpeechOrder, text: IncomingText | None = None
+    ) -> AsyncIterator[Speech]:
         """Speak an order while inside; leaving early stops it within one step.
+
+        A `text` that is still arriving is spoken instead of the order's, which are then the words
+        that it begins with.
 
         Raises what `Router.route` raises, NothingToSayError, QueueFullError and
         EngineUnavailableError.
@@ -82,17 +112,12 @@ class Synthesizer:
         try:
             route = await self._accept(order)
             async with route.model.queue.place(order.priority) as place:
-                stream = route.model.speaker().submit(
-                    SpeechRequest(
-                        language=route.language,
-                        speed=1.0 if order.speed is None else order.speed,
-                        seed=order.seed or 0,
-                    ),
-                    route.voice,
-                    prepare(order.text, route.language),
-                )
+                text = text or IncomingText.whole(order.text)
+                stream = _submitted(order, route, text)
                 stream.when_made(place.release)  # a slow listener holds up nobody
-                speech = Speech(route, stream, ordered_at=ordered_at, queue_wait_s=place.waited_s)
+                speech = Speech(
+                    route, stream, text, ordered_at=ordered_at, queue_wait_s=place.waited_s
+                )
                 try:
                     yield speech
                 finally:
@@ -159,7 +184,7 @@ class Synthesizer:
             if refusal is not None:
                 metrics.rejections.labels(_reason(refusal)).inc()
             return
-        metrics.input_characters.inc(len(order.text))
+        metrics.input_characters.inc(speech.characters)
         if speech.first_audio_s is not None:
             metrics.first_audio.labels(priority).observe(speech.first_audio_s)
         engine_s = sum(speech.stages.values())
@@ -177,6 +202,21 @@ class Synthesizer:
         )
         if speech.audio_s:
             metrics.real_time_factor.observe(engine_s / speech.audio_s)
+
+
+def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStream:
+    """Give a worker what has arrived of the text. Raises EngineUnavailableError."""
+    sentences = text.begin(route.language)
+    return route.model.speaker().submit(
+        SpeechRequest(
+            language=route.language,
+            speed=1.0 if order.speed is None else order.speed,
+            seed=order.seed or 0,
+        ),
+        route.voice,
+        [Sentence(raw=sentence, normalized=sentence) for sentence in sentences],
+        end=text.ended,
+    )
 
 
 def _reason(error: SpeechError) -> str:

@@ -1,0 +1,242 @@
+"""WS /v1/audio/speech/stream: text in while it is being written, audio out while it is made."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+import logging
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from indextts_daemon.audio.output import OutputFormat
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    InvalidRequestError,
+    SpeechError,
+    place_of,
+)
+from indextts_daemon.service.routing import AUTO, SpeechOrder
+from indextts_daemon.service.synthesizer import Speech
+from indextts_daemon.text.incoming import IncomingText
+
+from . import schema
+from .keys import REQUEST_ID, SERVICES, Services
+from .problems import (
+    FAULT,
+    IdleTimeoutError,
+    TooLargeError,
+    UpgradeRequiredError,
+    envelope,
+    retry_after_s,
+    status_of,
+)
+from .speech import encoded
+
+LOGGER = logging.getLogger(__name__)
+
+PING_S = 20.0
+IDLE_S = 60.0
+GRACE_S = 0.04  # for the rest of a sentence that is on its way with its first clause
+CLOSING_S = 5.0  # for the client to say goodbye
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Speak, over a WebSocket, a text that is still being written."""
+    response = web.WebSocketResponse(
+        timeout=CLOSING_S, heartbeat=PING_S, compress=False, max_msg_size=schema.MAX_MESSAGE_BYTES
+    )
+    if not response.can_prepare(request):
+        raise UpgradeRequiredError(
+            "Open a WebSocket here; for one request and one answer use POST /v1/audio/speech."
+        )
+    response.headers["X-Request-Id"] = request[REQUEST_ID]
+    await response.prepare(request)
+    await _Session(request, response).run()
+    return response
+
+
+class _Session:
+    """One client's conversation: it reads and speaks side by side."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._services: Services = request.app[SERVICES]
+        self._request = request
+        self._socket = socket
+        self._order: SpeechOrder | None = None
+        self._output: OutputFormat | None = None
+        self._text = IncomingText()
+        self._speech: Speech | None = None
+        self._left = False
+        self._opened = asyncio.Event()  # there are words to begin with
+
+    async def run(self) -> None:
+        """Converse until everything is spoken, the client wants no more, or something fails."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                both = [tasks.create_task(self._read()), tasks.create_task(self._speak())]
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                for task in both:
+                    task.cancel()
+            if not self._left:
+                await self._send(type="session.done")
+                await self._close(WSCloseCode.OK)
+        except* Exception as group:  # noqa: BLE001 the border: nothing else would tell the client
+            await self._fail(_first(group))
+
+    async def _read(self) -> None:
+        """Take in what the client says until it leaves or cancels."""
+        while (content := await self._next()) is not None:
+            said = schema.message(content)
+            match said["type"]:
+                case "session.config":
+                    self._configure(said)
+                case "input.text":
+                    self._take(said["text"])
+                case "input.done":
+                    self._end()
+                case _:
+                    return
+        self._left = True
+
+    async def _next(self) -> str | None:
+        """Wait for the next message; None once the client has left."""
+        try:
+            async with asyncio.timeout(None if self._text.ended else IDLE_S):
+                received = await self._socket.receive()
+        except TimeoutError as err:
+            raise IdleTimeoutError(
+                f"Nothing came for {IDLE_S:.0f} seconds. Send input.done after the last text."
+            ) from err
+        if received.type is WSMsgType.BINARY:
+            raise InvalidRequestError("Send text messages that hold JSON, not binary ones.")
+        return str(received.data) if received.type is WSMsgType.TEXT else None
+
+    def _configure(self, said: dict[str, Any]) -> None:
+        if self._order is not None:
+            raise InvalidRequestError(
+                "session.config comes once. Open another connection for another voice.",
+                param="type",
+            )
+        if self._services.synthesizer.draining:
+            raise EngineUnavailableError(
+                "The daemon is stopping. Try again when it is back.", code="draining"
+            )
+        self._order, self._output = schema.session(said)
+        self._text = IncomingText(None if self._order.language == AUTO else self._order.language)
+
+    def _take(self, text: str) -> None:
+        self._must_be_open()
+        if self._text.characters + len(text) > schema.MAX_SESSION_CHARACTERS:
+            raise TooLargeError(
+                f"A session takes {schema.MAX_SESSION_CHARACTERS} characters. "
+                "Open another one for the rest.",
+                param="text",
+            )
+        if self._speech is not None:
+            self._speech.append(text)
+            return
+        self._text.feed(text)
+        if self._text.has_sentence:
+            self._opened.set()
+
+    def _end(self) -> None:
+        self._must_be_open()
+        if self._speech is not None:
+            self._speech.end()
+        else:
+            self._text.end()
+        self._opened.set()
+
+    def _must_be_open(self) -> None:
+        if self._order is None:
+            raise InvalidRequestError("Send session.config first.", param="type")
+        if self._text.ended:
+            raise InvalidRequestError("Nothing may follow input.done.", param="type")
+
+    async def _speak(self) -> None:
+        """Once there are words, speak them and what follows, and say goodbye."""
+        await self._opened.wait()
+        assert self._order is not None and self._output is not None  # noqa: PT018, S101 opened
+        order = replace(self._order, text=self._text.arrived)
+        async with (
+            self._services.synthesizer.speak(order, self._text) as speech,
+            aclosing(encoded(speech, self._output, self._services)) as audio,
+        ):
+            self._speech = speech
+            await self._send_audio(speech, self._output, audio)
+
+    async def _send_audio(
+        self, speech: Speech, output: OutputFormat, audio: AsyncIterator[bytes]
+    ) -> None:
+        first = await anext(audio)
+        speech.note_first_audio()
+        await self._send(**self._start(speech, output))
+        await self._send_part(first)
+        async for part in audio:
+            await self._send_part(part)
+        silence_s = (output.lead_in_ms + output.tail_ms) / 1e3
+        await self._send(type="audio.done", duration_s=round(speech.audio_s + silence_s, 3))
+
+    def _start(self, speech: Speech, output: OutputFormat) -> dict[str, Any]:
+        route = speech.route
+        return {
+            "type": "audio.start",
+            "request_id": self._request[REQUEST_ID],
+            "model": route.model.id,
+            "voice": route.voice.id,
+            "language": route.language,
+            "format": output.format,
+            "sample_rate": output.sample_rate,
+            "media_type": output.media_type,
+            "revision": self._services.pool.revision(),
+            "degraded": list(route.degraded),
+        }
+
+    async def _fail(self, error: Exception) -> None:
+        """Tell the client, if it can still be told."""
+        try:
+            if isinstance(error, ConnectionError | TimeoutError):
+                raise error  # it has left, or takes nothing
+            if not isinstance(error, SpeechError):
+                LOGGER.error("request %s failed: %s", self._request[REQUEST_ID], place_of(error))
+                error = FAULT
+            await self._send(type="error", **self._problem(error))
+            await self._close(_close_code(error))
+        except (ConnectionError, TimeoutError):
+            if self._request.transport is not None:
+                self._request.transport.abort()
+
+    def _problem(self, error: SpeechError) -> dict[str, Any]:
+        problem = envelope(error, self._request[REQUEST_ID])
+        if (patience_s := retry_after_s(error)) is not None:
+            problem["error"]["retry_after_s"] = patience_s
+        return problem
+
+    async def _send(self, **message: Any) -> None:
+        async with asyncio.timeout(self._services.about.idle_client_timeout_s):
+            await self._socket.send_json(message)
+
+    async def _send_part(self, part: bytes) -> None:
+        if part:
+            async with asyncio.timeout(self._services.about.idle_client_timeout_s):
+                await self._socket.send_bytes(part)
+
+    async def _close(self, code: WSCloseCode) -> None:
+        async with asyncio.timeout(self._services.about.idle_client_timeout_s):
+            await self._socket.close(code=code)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """Return what went wrong first."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _close_code(error: SpeechError) -> WSCloseCode:
+    status = status_of(error)
+    if status == 413:  # noqa: PLR2004
+        return WSCloseCode.MESSAGE_TOO_BIG
+    if status == 503:  # noqa: PLR2004
+        return WSCloseCode.TRY_AGAIN_LATER
+    return WSCloseCode.INTERNAL_ERROR if status >= 500 else WSCloseCode.POLICY_VIOLATION  # noqa: PLR2004
