@@ -16,6 +16,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     manifest.manifest_is_sorted,
     manifest.manifest_names_its_folder,
     manifest.flow_of_the_manifest_is_there,
+    manifest.setup_takes_no_settings_from_yaml,
     dependencies.imports_are_declared,
     dependencies.declared_integrations_exist,
     texts.texts_fit_their_schema,

@@ -1,4 +1,4 @@
-"""Checks of manifest.json: hassfest's closed schema, and the six keys that HACS asks for."""
+"""Checks of manifest.json and of what it promises: hassfest's closed schema, HACS's six keys."""
 
 import ast
 from collections.abc import Iterator
@@ -132,4 +132,24 @@ def flow_of_the_manifest_is_there(repository: Repository) -> Iterator[Finding]:
     elif "zeroconf" in repository.manifest and "async_step_zeroconf" not in steps:
         yield repository.finding(
             "config_flow.py", "no step takes what zeroconf finds", "Write async_step_zeroconf"
+        )
+
+
+def setup_takes_no_settings_from_yaml(repository: Repository) -> Iterator[Finding]:
+    """Want whoever writes settings into configuration.yaml to be told that they go nowhere."""
+    modules = {module.name: module.tree.body for module in repository.source.modules}
+    body = modules.get("__init__.py", [])
+    assigned = {
+        name.id
+        for node in body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for name in ast.walk(node)
+        if isinstance(name, ast.Name)
+    }
+    functions = {node.name for node in body if isinstance(node, ast.AsyncFunctionDef)}
+    if "async_setup" in functions and "CONFIG_SCHEMA" not in assigned:
+        yield repository.finding(
+            "__init__.py",
+            "async_setup comes without a CONFIG_SCHEMA",
+            "Set it to cv.config_entry_only_config_schema(DOMAIN)",
         )

@@ -184,6 +184,11 @@ BREAKS = {
         replace("config_flow.py", "async_step_zeroconf(", "async_step_found("),
         "zeroconf",
     ),
+    "a setup without a schema": Break(
+        manifest.setup_takes_no_settings_from_yaml,
+        write("__init__.py", "async def async_setup(hass, config):\n    return True\n"),
+        "CONFIG_SCHEMA",
+    ),
     "an import that is not declared": Break(
         dependencies.imports_are_declared,
         write("another.py", "from homeassistant.components.cloud import client\n"),
