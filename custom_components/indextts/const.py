@@ -11,6 +11,9 @@ DEFAULT_PORT: Final = 8818
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
 WAKING_POLL_INTERVAL: Final = timedelta(seconds=5)  # a daemon that loads is about to be ready
+EVENT_COOLDOWN_S: Final = 1.0  # between two looks that events ask for
+SHORTEST_PAUSE_S: Final = 1.0  # before events are listened for again
+LONGEST_PAUSE_S: Final = 10.0
 
 CONF_LANGUAGE: Final = "language"
 CONF_LEAD_IN: Final = "lead_in_ms"
@@ -18,3 +21,7 @@ CONF_SPEED: Final = "speed"
 CONF_VOICE: Final = "voice"  # an id
 MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
+
+ATTR_MESSAGE: Final = "message"
+ATTR_SEED: Final = "seed"
+SPEECH_OPTIONS: Final = (CONF_VOICE, CONF_SPEED, ATTR_SEED, "model")  # of every way to speak

@@ -1,11 +1,14 @@
 """Keeps what is known about one daemon fresh, and says when it is away."""
 
+import asyncio
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .client import (
@@ -18,8 +21,16 @@ from .client import (
     Status,
     Voice,
 )
-from .const import LOGGER, POLL_INTERVAL, WAKING_POLL_INTERVAL
+from .const import (
+    EVENT_COOLDOWN_S,
+    LOGGER,
+    LONGEST_PAUSE_S,
+    POLL_INTERVAL,
+    SHORTEST_PAUSE_S,
+    WAKING_POLL_INTERVAL,
+)
 from .errors import translated
+from .issues import async_check_compatibility, async_check_default_voice
 
 type IndexTTSConfigEntry = ConfigEntry[IndexTTSCoordinator]
 
@@ -49,6 +60,9 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
             config_entry=entry,
             name=entry.title,
             update_interval=POLL_INTERVAL,
+            request_refresh_debouncer=Debouncer(
+                hass, LOGGER, cooldown=EVENT_COOLDOWN_S, immediate=True
+            ),
             always_update=False,
         )
         self.client = client
@@ -57,27 +71,48 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         """Make sure that the daemon which was set up answers, for the token goes to no other."""
         return await self.client.info(expect=self.config_entry.unique_id)
 
+    async def async_listen(self) -> None:
+        """Look again at every event and when events end; try to hear more of them, for ever."""
+        pause_s = SHORTEST_PAUSE_S
+        while True:
+            with suppress(IndexTTSError):
+                await self.async_meet()
+                async with aclosing(self.client.events()) as events:
+                    async for _ in events:
+                        pause_s = SHORTEST_PAUSE_S
+                        await self.async_request_refresh()
+            if self.last_update_success:  # or it is known to be away
+                await self.async_refresh()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
     @override
     async def _async_update_data(self) -> IndexTTSData:
         try:
-            info = await self.async_meet()
-            readiness = await self.client.readiness()
-            status = await self.client.status()
-            if self.data and not readiness.ready:  # while it loads it may have no voices to list
-                data = replace(self.data, info=info, readiness=readiness, status=status)
-            else:
-                data = IndexTTSData(
-                    info=info,
-                    readiness=readiness,
-                    languages=await self.client.languages(),
-                    voices=await self.client.voices(),
-                    status=status,
-                )
+            data = await self._async_look()
         except IndexTTSAuthError as err:
             raise translated(ConfigEntryAuthFailed, err) from err
         except IndexTTSError as err:
+            async_check_compatibility(self.hass, self.config_entry, err)
             failure = translated(UpdateFailed, err)
             failure.retry_after = err.retry_after_s
             raise failure from err
-        self.update_interval = POLL_INTERVAL if readiness.ready else WAKING_POLL_INTERVAL
+        async_check_compatibility(self.hass, self.config_entry, None)
+        if data.readiness.ready:
+            async_check_default_voice(self.hass, self.config_entry, data.voices)
+        self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
         return data
+
+    async def _async_look(self) -> IndexTTSData:
+        info = await self.async_meet()
+        readiness = await self.client.readiness()
+        status = await self.client.status()
+        if self.data and not readiness.ready:  # while it loads it may have no voices to list
+            return replace(self.data, info=info, readiness=readiness, status=status)
+        return IndexTTSData(
+            info=info,
+            readiness=readiness,
+            languages=await self.client.languages(),
+            voices=await self.client.voices(),
+            status=status,
+        )

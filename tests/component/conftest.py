@@ -14,6 +14,7 @@ from yarl import URL
 
 import custom_components.indextts  # noqa: F401 - or Home Assistant's loader looks elsewhere
 from custom_components.indextts.const import DOMAIN
+from custom_components.indextts.coordinator import IndexTTSCoordinator
 from tests.component.sample import (
     HOST,
     INFO,
@@ -38,6 +39,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load what lies in custom_components."""
+
+
+@pytest.fixture
+def push() -> None:
+    """Let the coordinator of a test listen to its daemon's events."""
+
+
+@pytest.fixture(autouse=True)
+def no_push(request: pytest.FixtureRequest) -> Generator[None]:
+    """Spare the other tests a background task that never ends, so that they can wait for all."""
+    if "push" in request.fixturenames:
+        yield
+        return
+    with patch.object(IndexTTSCoordinator, "async_listen"):
+        yield
 
 
 @pytest.fixture
