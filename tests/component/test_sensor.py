@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    async_fire_time_changed,
     snapshot_platform,
 )
 from syrupy.assertion import SnapshotAssertion
@@ -37,12 +35,6 @@ def sensors_alone() -> Generator[None]:
 def every_sensor_on() -> Generator[None]:
     with patch.object(IndexTTSSensor, "entity_registry_enabled_default", new=True):
         yield
-
-
-async def look_again(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    freezer.tick(31)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 def state(hass: HomeAssistant, key: str) -> str:
@@ -72,24 +64,38 @@ async def test_figures_for_the_curious_are_off_until_asked_for(
 
 
 async def test_a_daemon_that_loads_is_watched_while_it_does(
-    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
     client.readiness.return_value = LOADING
     client.status.return_value = replace(STATUS, state="loading", waiting=4)
-    await look_again(hass, freezer)
+    await loaded.runtime_data.async_refresh()
     assert (state(hass, "state"), state(hass, "queue")) == ("loading", "4")
 
 
 async def test_an_absent_daemon_shows_nothing_until_it_is_back(
-    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
     client.info.side_effect = NO_ANSWER
-    await look_again(hass, freezer)
+    await loaded.runtime_data.async_refresh()
     assert {state(hass, key) for key in ("state", "queue", "model")} == {STATE_UNAVAILABLE}
 
     client.info.side_effect = None
-    await look_again(hass, freezer)
+    await loaded.runtime_data.async_refresh()
     assert state(hass, "state") == "ready"
+
+
+async def test_the_log_says_once_that_the_daemon_is_away_and_once_that_it_is_back(
+    loaded: MockConfigEntry, client: MagicMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.info.side_effect = NO_ANSWER
+    for _ in range(3):
+        await loaded.runtime_data.async_refresh()
+    assert caplog.text.count("Error fetching nas data") == 1
+
+    client.info.side_effect = None
+    for _ in range(3):
+        await loaded.runtime_data.async_refresh()
+    assert caplog.text.count("Fetching nas data recovered") == 1
 
 
 @pytest.mark.usefixtures("every_sensor_on")
@@ -121,10 +127,9 @@ async def test_the_device_follows_a_daemon_that_was_updated(
     loaded: MockConfigEntry,
     client: MagicMock,
     device_registry: dr.DeviceRegistry,
-    freezer: FrozenDateTimeFactory,
 ) -> None:
     client.info.return_value = replace(INFO, name="attic", version="0.2.0", model_name="IndexTTS-2")
-    await look_again(hass, freezer)
+    await loaded.runtime_data.async_refresh()
     (device,) = dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
     assert (device.name, device.sw_version, device.model) == ("attic", "0.2.0", "IndexTTS-2")
 
