@@ -16,6 +16,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
+from homeassistant.core import callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
@@ -36,6 +37,7 @@ from .client import (
 )
 from .const import DEFAULT_PORT, DOMAIN
 from .errors import error_key
+from .options_flow import IndexTTSOptionsFlow
 
 CONF_CREDENTIAL: Final = "credential"
 
@@ -66,6 +68,12 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
 
     _place: Place
     _name: str
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> IndexTTSOptionsFlow:
+        return IndexTTSOptionsFlow()
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:

@@ -1,0 +1,112 @@
+"""Lets a household choose how a daemon speaks where a message leaves it open."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
+from homeassistant.const import UnitOfTime
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import probatio
+
+from .const import CONF_LANGUAGE, CONF_LEAD_IN, CONF_SPEED, CONF_VOICE, MAX_SPEED, MIN_SPEED
+from .coordinator import IndexTTSConfigEntry, IndexTTSData
+
+_SPEED: Final = NumberSelector(
+    NumberSelectorConfig(min=MIN_SPEED, max=MAX_SPEED, step=0.05, mode=NumberSelectorMode.SLIDER)
+)
+_LEAD_IN: Final = NumberSelector(
+    NumberSelectorConfig(
+        min=0,
+        max=2000,
+        step=50,
+        unit_of_measurement=UnitOfTime.MILLISECONDS,
+        mode=NumberSelectorMode.SLIDER,
+    )
+)
+
+
+class IndexTTSOptionsFlow(OptionsFlowWithReload):
+    """One form. What is left empty is not kept, and so is the daemon's to decide."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Offer what the daemon was last seen to have."""
+        entry: IndexTTSConfigEntry = self.config_entry
+        words = {"name": entry.title}
+        if entry.state is not ConfigEntryState.LOADED:
+            retried = entry.state is ConfigEntryState.SETUP_RETRY
+            return self.async_abort(
+                reason="cannot_connect" if retried else "not_loaded", description_placeholders=words
+            )
+        data = entry.runtime_data.data
+        if not data.voices:
+            return self.async_abort(reason="no_voices", description_placeholders=words)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if not (mismatch := _mismatch(data, user_input)):
+                return self.async_create_entry(data=user_input)
+            errors[CONF_VOICE] = "unsupported_language"
+            words |= mismatch
+        default = data.languages.default
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                _schema(data, entry.options), entry.options if user_input is None else user_input
+            ),
+            errors=errors,
+            description_placeholders=words | {"default": _languages(data).get(default, default)},
+        )
+
+
+def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
+    languages = _languages(data)
+    voices = {}
+    for voice in data.voices:
+        spoken = ", ".join(languages.get(code, code) for code in voice.languages)
+        voices[voice.id] = f"{voice.name} - {spoken}"
+    return probatio.Schema(
+        {
+            probatio.Optional(CONF_LANGUAGE): _choice(languages, options.get(CONF_LANGUAGE)),
+            probatio.Optional(CONF_VOICE): _choice(voices, options.get(CONF_VOICE)),
+            probatio.Optional(CONF_SPEED): _SPEED,
+            probatio.Optional(CONF_LEAD_IN): probatio.All(_LEAD_IN, probatio.Coerce(int)),
+        }
+    )
+
+
+def _choice(names: dict[str, str], kept: str | None) -> SelectSelector:
+    """Offer the names, and what was chosen once even if it is gone."""
+    if kept is not None and kept not in names:
+        names = {kept: f"{kept} (missing)", **names}
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[SelectOptionDict(value=value, label=label) for value, label in names.items()],
+            mode=SelectSelectorMode.DROPDOWN,
+            sort=True,
+        )
+    )
+
+
+def _languages(data: IndexTTSData) -> dict[str, str]:
+    return {language.code: language.name for language in data.languages.languages}
+
+
+def _mismatch(data: IndexTTSData, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Name a voice and a language that were chosen and do not go together, if so."""
+    for voice in data.voices:
+        for language in data.languages.languages:
+            pair = chosen.get(CONF_VOICE), chosen.get(CONF_LANGUAGE)
+            if pair == (voice.id, language.code) and voice.id not in language.voices:
+                return {"voice": voice.name, "language": language.name}
+    return {}
