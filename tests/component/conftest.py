@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from contextlib import AsyncExitStack
 from unittest.mock import MagicMock, patch
 
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 import pytest
@@ -13,6 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from yarl import URL
 
 import custom_components.indextts  # noqa: F401 - or Home Assistant's loader looks elsewhere
+from custom_components.indextts.client import IndexTTSClient
 from custom_components.indextts.const import DOMAIN
 from custom_components.indextts.coordinator import IndexTTSCoordinator
 from tests.component.sample import (
@@ -27,6 +32,7 @@ from tests.component.sample import (
     TOKEN,
     VOICES,
 )
+from tests.component.serving import Connect, Handler
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -66,6 +72,20 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Write snapshots as Home Assistant does, without what differs from run to run."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+async def connect(socket_enabled: None) -> AsyncGenerator[Connect]:
+    """Return a function that gives every request to a handler, and a real client of it."""
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as servers:
+
+        async def connect(handler: Handler) -> IndexTTSClient:
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", handler)
+            server = await servers.enter_async_context(TestServer(app))
+            return IndexTTSClient(session, "127.0.0.1", server.port or 0, "secret")
+
+        yield connect
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 import pytest
 
-from custom_components.indextts import client as client_module
 from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSClient,
@@ -21,13 +19,19 @@ from custom_components.indextts.client import (
     IndexTTSNotADaemonError,
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
+    IndexTTSTooNewError,
+    IndexTTSTooOldError,
     Info,
     Language,
     Languages,
     Pairing,
     Readiness,
+    SpeechOrder,
+    Status,
     Voice,
+    connection,
 )
+from tests.component.serving import Connect, answer, refusal
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -44,46 +48,20 @@ INFO = {
     "revision": "00112233aabbccdd",
     "a_field_of_the_future": 1,
 }
-
-type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-type Connect = Callable[[Handler], Awaitable[IndexTTSClient]]
-
-
-@pytest.fixture
-async def connect() -> AsyncGenerator[Connect]:
-    """Return a function that gives every request to a handler, and a client of it."""
-    async with aiohttp.ClientSession() as session:
-        servers = []
-
-        async def connect(handler: Handler) -> IndexTTSClient:
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", handler)
-            server = TestServer(app)
-            await server.start_server()
-            servers.append(server)
-            return IndexTTSClient(session, "127.0.0.1", server.port or 0, "secret")
-
-        yield connect
-        for server in servers:
-            await server.close()
+STATUS = {
+    "state": "ready",
+    "model": "embedded",
+    "model_name": "Embedded voices",
+    "revision": None,
+    "queue": {"waiting": 1, "in_flight": 2, "capacity": 64},
+    "recent": {},
+}
+ORDER = SpeechOrder(language="en")
 
 
-def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Handler:
-    async def handler(request: web.Request) -> web.Response:
-        return web.json_response(data, status=status, headers=headers)
-
-    return handler
-
-
-def refusal(
-    status: int, code: str, message: str = "No.", headers: dict[str, str] | None = None
-) -> Handler:
-    return answer({"error": {"code": code, "message": message}}, status, headers)
-
-
-async def speak(client: IndexTTSClient, voice: str | None = None) -> list[bytes]:
-    stream = client.stream_speech("Hi", language="en", voice=voice, response_format="wav")
-    return [chunk async for chunk in stream]
+async def nothing() -> AsyncGenerator[str]:
+    for text in ():
+        yield text
 
 
 async def test_info_says_who_answers(connect: Connect) -> None:
@@ -111,11 +89,15 @@ async def test_another_instance_than_the_expected_one_is_refused(connect: Connec
     assert raised.value.details == {"address": str(client.url), "other": "nas"}
 
 
-async def test_another_api_is_refused_before_anything_else_is_read(connect: Connect) -> None:
-    client = await connect(answer({"product": "indextts-daemon", "api": 2}))
+@pytest.mark.parametrize(("api", "error"), [(0, IndexTTSTooOldError), (2, IndexTTSTooNewError)])
+async def test_another_api_is_refused_before_anything_else_is_read(
+    connect: Connect, api: int, error: type[IndexTTSError]
+) -> None:
+    client = await connect(answer({"product": "indextts-daemon", "api": api}))
     with pytest.raises(IndexTTSIncompatibleError) as raised:
         await client.info()
-    assert raised.value.details == {"api": "2", "supported": "1"}
+    assert type(raised.value) is error
+    assert raised.value.details == {"api": str(api), "supported": "1"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +178,7 @@ async def test_nobody_there_is_a_connection_error(unused_tcp_port: int) -> None:
 async def test_a_server_too_slow_to_answer_is_a_connection_error(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_ANSWER_LIMITS", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr(connection, "_ANSWER_LIMITS", aiohttp.ClientTimeout(total=0.05))
 
     async def handler(request: web.Request) -> web.Response:
         await asyncio.sleep(5)
@@ -234,6 +216,44 @@ async def test_languages_and_voices_are_listed(connect: Connect) -> None:
     assert await client.voices() == (Voice(id="heart", name="Heart", languages=("en",)),)
 
 
+@pytest.mark.parametrize(
+    ("recent", "figures"),
+    [
+        ({"first_audio_p95_s": 0.03, "real_time_factor": 1}, (0.03, 1.0)),
+        ({"first_audio_p95_s": None}, (None, None)),
+    ],
+)
+async def test_the_status_says_how_it_goes(
+    connect: Connect, recent: dict[str, Any], figures: tuple[float | None, float | None]
+) -> None:
+    client = await connect(answer({**STATUS, "recent": recent}))
+    assert await client.status() == Status(
+        state="ready",
+        model_name="Embedded voices",
+        waiting=1,
+        in_flight=2,
+        first_audio_p95_s=figures[0],
+        real_time_factor=figures[1],
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"queue": None},
+        {"recent": []},
+        {"recent": {"real_time_factor": "fast"}},
+        {"queue": {"waiting": 1.5, "in_flight": 2}},
+    ],
+)
+async def test_a_status_of_another_shape_is_not_a_daemon_s(
+    connect: Connect, wrong: dict[str, Any]
+) -> None:
+    client = await connect(answer({**STATUS, **wrong}))
+    with pytest.raises(IndexTTSNotADaemonError):
+        await client.status()
+
+
 async def test_a_list_of_something_else_is_not_a_daemon(connect: Connect) -> None:
     client = await connect(answer({"voices": [{"id": "heart", "name": "Heart", "languages": [1]}]}))
     with pytest.raises(IndexTTSNotADaemonError):
@@ -258,24 +278,27 @@ async def test_a_code_is_exchanged_for_a_token(connect: Connect) -> None:
         (lambda client: client.pair("123456", "Home Assistant"), None),
         (lambda client: client.languages(), "Bearer secret"),
         (lambda client: client.voices(), "Bearer secret"),
-        (speak, "Bearer secret"),
+        (lambda client: client.status(), "Bearer secret"),
+        (lambda client: anext(client.events()), "Bearer secret"),
+        (lambda client: anext(client.speak(nothing(), ORDER)), "Bearer secret"),
     ],
-    ids=["info", "readiness", "pair", "languages", "voices", "speech"],
+    ids=["info", "readiness", "pair", "languages", "voices", "status", "events", "speak"],
 )
 async def test_only_what_needs_the_token_carries_it(
     connect: Connect, ask: Callable[[IndexTTSClient], Awaitable[object]], sent: str | None
 ) -> None:
-    seen = []
+    seen: list[str | None] = []
 
     async def handler(request: web.Request) -> web.Response:
         seen.append(request.headers.get("Authorization"))
         return web.json_response({})
 
     client = await connect(handler)
-    anonymous = IndexTTSClient(client._session, "127.0.0.1", client.url.port or 0)
-    for asking in (client, anonymous):
-        with suppress(IndexTTSNotADaemonError):
-            await ask(asking)
+    async with aiohttp.ClientSession() as session:
+        anonymous = IndexTTSClient(session, "127.0.0.1", client.url.port or 0)
+        for asking in (client, anonymous):
+            with suppress(IndexTTSError):
+                await ask(asking)
     assert seen == [sent, None]
 
 
@@ -312,7 +335,7 @@ async def test_a_refusal_keeps_its_code_its_words_and_its_wait(
 ) -> None:
     client = await connect(refusal(503, "queue_full", "Too many wait.", headers))
     with pytest.raises(IndexTTSRequestError) as raised:
-        await speak(client)
+        await client.status()
     error = raised.value
     assert (error.code, str(error), error.retry_after_s, error.details) == (
         "queue_full",
@@ -331,102 +354,8 @@ async def test_a_failure_of_the_daemon_is_told_apart_from_a_refusal(
 ) -> None:
     client = await connect(refusal(status, "a_code_of_the_future"))
     with pytest.raises(IndexTTSRequestError) as raised:
-        await speak(client)
+        await client.status()
     assert type(raised.value) is kind
-
-
-@pytest.mark.parametrize("voice", [None, "heart"])
-async def test_speech_is_asked_for_in_one_request(connect: Connect, voice: str | None) -> None:
-    bodies = []
-
-    async def handler(request: web.Request) -> web.Response:
-        bodies.append((request.method, request.path, await request.json()))
-        return web.Response(body=b"RIFF", content_type="audio/wav")
-
-    client = await connect(handler)
-    assert b"".join(await speak(client, voice)) == b"RIFF"
-    body = {"input": "Hi", "language": "en", "response_format": "wav"}
-    assert bodies == [
-        ("POST", "/v1/audio/speech", body if voice is None else {**body, "voice": voice})
-    ]
-
-
-async def test_speech_arrives_as_it_is_made(connect: Connect) -> None:
-    more = asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"first")
-        await more.wait()
-        await response.write(b"second")
-        return response
-
-    client = await connect(handler)
-    stream = client.stream_speech("Hi", language="en", voice=None, response_format="wav")
-    assert await anext(stream) == b"first"
-    more.set()
-    assert await anext(stream) == b"second"
-    assert [chunk async for chunk in stream] == []
-
-
-async def test_speech_that_breaks_off_is_a_connection_error(connect: Connect) -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"first")
-        assert request.transport is not None
-        request.transport.abort()
-        return response
-
-    client = await connect(handler)
-    stream = client.stream_speech("Hi", language="en", voice=None, response_format="wav")
-    assert await anext(stream) == b"first"
-    with pytest.raises(IndexTTSConnectionError):
-        await anext(stream)
-
-
-async def test_speech_that_falls_silent_is_a_connection_error(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits = aiohttp.ClientTimeout(total=None, sock_read=0.05)
-    monkeypatch.setattr(client_module, "_SPEECH_LIMITS", limits)
-    left = asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"first")
-        await left.wait()
-        return response
-
-    client = await connect(handler)
-    stream = client.stream_speech("Hi", language="en", voice=None, response_format="wav")
-    assert await anext(stream) == b"first"
-    with pytest.raises(IndexTTSConnectionError):
-        await anext(stream)
-    left.set()
-
-
-async def test_a_listener_that_leaves_hangs_up(connect: Connect) -> None:
-    gone = asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(b"la")
-                await asyncio.sleep(0.01)
-        finally:
-            gone.set()
-
-    client = await connect(handler)
-    stream = client.stream_speech("Hi", language="en", voice=None, response_format="wav")
-    assert await anext(stream)
-    await stream.aclose()
-    async with asyncio.timeout(5):
-        await gone.wait()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from .answers import field
@@ -95,7 +96,7 @@ class Connection:
             yield
         except aiohttp.WSServerHandshakeError as err:
             raise self._refused_handshake(err) from err
-        except aiohttp.ClientResponseError as err:
+        except (aiohttp.ClientResponseError, HttpProcessingError) as err:
             raise self.not_a_daemon() from err
         except (aiohttp.ClientError, OSError) as err:  # TimeoutError is an OSError
             raise self.lost() from err
