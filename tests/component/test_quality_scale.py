@@ -11,7 +11,7 @@ from scripts.check_integration.scale import _RULES
 
 ROOT = Path(__file__).parents[2]
 SCALE = ROOT / "custom_components/indextts/quality_scale.yaml"
-# A path from the repository's root, and perhaps a test, a key or a heading in it.
+# A path from the repository's root, and perhaps a test or a heading in it.
 EVIDENCE = re.compile(r"([\w./-]+\.\w+|scripts/\w+)(?:::(\w+)|#([\w-]+))?")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
@@ -24,11 +24,8 @@ class Word(NamedTuple):
     comment: str
 
     def evidence(self) -> list[tuple[Path, str, str]]:
-        return [
-            (ROOT / path, name, heading)
-            for path, name, heading in EVIDENCE.findall(self.comment)
-            if "/" in path
-        ]
+        named = EVIDENCE.findall(self.comment)
+        return [(ROOT / path, name, heading) for path, name, heading in named]
 
 
 WORDS = [
