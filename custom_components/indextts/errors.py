@@ -1,8 +1,8 @@
-"""Gives the client's errors the sentences that stand in `translations/`."""
+"""Gives what can go wrong the sentences that stand in `translations/`."""
 
 from typing import Final
 
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .client import IndexTTSError, IndexTTSFailureError
 from .const import DOMAIN
@@ -13,8 +13,10 @@ _WITH_SENTENCE: Final = frozenset(
         "daemon_too_new",
         "daemon_too_old",
         "draining",
+        "idle_timeout",
         "invalid_token",
         "loading",
+        "model_not_found",
         "not_indextts",
         "nothing_to_say",
         "other_instance",
@@ -22,8 +24,10 @@ _WITH_SENTENCE: Final = frozenset(
         "pairing_code_invalid",
         "queue_full",
         "synthesis_failed",
+        "too_large",
         "unsupported_language",
         "voice_not_found",
+        "worker_lost",
     }
 )
 
@@ -41,4 +45,20 @@ def translated[E: HomeAssistantError](kind: type[E], err: IndexTTSError, **names
         translation_domain=DOMAIN,
         translation_key=error_key(err),
         translation_placeholders={**err.details, **names},
+    )
+
+
+def failure(key: str, **names: str) -> HomeAssistantError:
+    """Return what went wrong here rather than at the daemon; `names` is what is named."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=names
+    )
+
+
+def refused_option(option: str, reason: str, **names: str) -> ServiceValidationError:
+    """Return that a call's option is wrong; `names` is what its sentence names beside it."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=f"option_{reason}",
+        translation_placeholders={"option": option, **names},
     )
