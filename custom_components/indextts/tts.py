@@ -1,34 +1,29 @@
 """Lets Home Assistant speak through the daemon."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import aclosing
-from typing import Any, Final, override
+from typing import Any, override
+from weakref import WeakSet
 
-from homeassistant.components.tts import (
-    ATTR_PREFERRED_FORMAT,
-    ATTR_VOICE,
-    TextToSpeechEntity,
-    TTSAudioResponse,
-    TtsAudioType,
-    Voice,
-)
-from homeassistant.components.tts.entity import TTSAudioRequest
+from homeassistant.components.tts import TextToSpeechEntity, TtsAudioType, Voice
+from homeassistant.components.tts.entity import TTSAudioRequest, TTSAudioResponse
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant, ServiceResponse, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .client import IndexTTSError, SpeechOrder
-from .const import DOMAIN
+from .client import IndexTTSAuthError, IndexTTSError, SpeechOrder
+from .const import CONF_LANGUAGE, DOMAIN, SPEECH_OPTIONS
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import IndexTTSEntity
 from .errors import translated
+from .formats import FORMAT_OPTIONS, AudioFormat, audio_format
+from .order import sound, speech_order, voices_of
+from .rendering import async_render
+from .session import SpeechSession
 
 PARALLEL_UPDATES = 0  # the daemon queues
-
-_FORMATS: Final = {"flac": "flac", "mp3": "mp3", "ogg": "opus", "wav": "wav"}
-_USUAL_EXTENSION: Final = "mp3"  # what Home Assistant expects when nobody prefers a format
-_CONVERTIBLE_EXTENSION: Final = "wav"  # Home Assistant makes any other format of it
 
 
 async def async_setup_entry(
@@ -46,7 +41,16 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
     def __init__(self, coordinator: IndexTTSCoordinator) -> None:
         super().__init__(coordinator, "speech")
         self.entity_id = f"{Platform.TTS}.{DOMAIN}"  # in every house: people share automations
-        self._attr_supported_options = [ATTR_VOICE, ATTR_PREFERRED_FORMAT]
+        self._attr_supported_options = [*SPEECH_OPTIONS, *FORMAT_OPTIONS]
+        self._defaults = coordinator.config_entry.options
+        self._revision = coordinator.data.info.revision
+        self._sessions: WeakSet[SpeechSession] = WeakSet()  # weak: a stream may never be read
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether the daemon is there and would speak."""
+        return super().available and self.coordinator.data.readiness.ready
 
     @property
     @override
@@ -56,74 +60,85 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
     @property
     @override
     def default_language(self) -> str:
-        return self.coordinator.data.languages.default
+        wanted = self._defaults.get(CONF_LANGUAGE)
+        offered = self.coordinator.data.languages
+        return wanted if wanted in self.supported_languages else offered.default
 
     @property
     @override
     def default_options(self) -> Mapping[str, Any]:
         """A part of Home Assistant's cache key: speech that would sound different is made anew."""
-        return {"revision": self.coordinator.data.info.revision}
+        return {"revision": sound(self.coordinator.data, self._defaults, self._revision)}
 
     @callback
     @override
     def async_get_supported_voices(self, language: str) -> list[Voice] | None:
-        data = self.coordinator.data
-        names = {voice.id: voice.name for voice in data.voices}
-        for spoken in data.languages.languages:
-            if spoken.code == language:
-                return [Voice(id_, names[id_]) for id_ in spoken.voices if id_ in names]
-        return None
+        speakers = voices_of(self.coordinator.data, self._defaults, language)
+        return [Voice(voice.id, voice.name) for voice in speakers] or None
 
     @override
     async def async_get_tts_audio(
         self, message: str, language: str, options: dict[str, Any]
     ) -> TtsAudioType:
-        response = await self._async_speak(message, language, options)
+        response = await self._async_speak(_at_once(message), language, options)
         return response.extension, b"".join([chunk async for chunk in response.data_gen])
 
     @override
     async def async_stream_tts_audio(self, request: TTSAudioRequest) -> TTSAudioResponse:
-        message = "".join([part async for part in request.message_gen])
-        return await self._async_speak(message, request.language, request.options)
+        return await self._async_speak(request.message_gen, request.language, request.options)
+
+    async def async_render(
+        self, message: str, language: str | None, options: dict[str, Any]
+    ) -> ServiceResponse:
+        """Have `message` spoken now, and say where it can be heard and for how long."""
+        language = language or self.default_language
+        self._order(language, options, audio_format({}))  # refused before anything is made
+        return await async_render(self.hass, self.entity_id, message, language, options)
+
+    async def async_stop(self) -> ServiceResponse:
+        """End all that is being spoken now, and say how many that were."""
+        stopped = await asyncio.gather(*(session.stop() for session in list(self._sessions)))
+        return {"stopped": sum(stopped)}
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        # A daemon that loads has no revision yet; until it has, what was made before is heard.
+        self._revision = self.coordinator.data.info.revision or self._revision
+        super()._handle_coordinator_update()
 
     async def _async_speak(
-        self, message: str, language: str, options: dict[str, Any]
+        self, texts: AsyncIterable[str], language: str, options: dict[str, Any]
     ) -> TTSAudioResponse:
         """Wait for the first sound before answering, so that a refusal is an error, not silence."""
-        extension = options.get(ATTR_PREFERRED_FORMAT, _USUAL_EXTENSION)
-        if extension not in _FORMATS:
-            extension = _CONVERTIBLE_EXTENSION
-        audio = self._async_audio(message, language, options.get(ATTR_VOICE), _FORMATS[extension])
-        first = await anext(audio, None)
-        if first is None:
-            raise HomeAssistantError(translation_domain=DOMAIN, translation_key="no_audio")
-        return TTSAudioResponse(extension, _chained(first, audio))
+        audio = audio_format(options)
+        order = self._order(language, options, audio)
+        session = SpeechSession(self._async_audio(texts, order))
+        self._sessions.add(session)
+        return TTSAudioResponse(audio.extension, await session.open())
+
+    def _order(self, language: str, options: dict[str, Any], audio: AudioFormat) -> SpeechOrder:
+        return speech_order(self.coordinator.data, self._defaults, language, options, audio)
 
     async def _async_audio(
-        self, message: str, language: str, voice: str | None, response_format: str
+        self, texts: AsyncIterable[str], order: SpeechOrder
     ) -> AsyncGenerator[bytes]:
         try:
             await self.coordinator.async_meet()
-            async with aclosing(
-                self.coordinator.client.speak(
-                    _one(message),
-                    SpeechOrder(language=language, voice=voice, response_format=response_format),
-                )
-            ) as chunks:
+            async with aclosing(self.coordinator.client.speak(texts, order)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except IndexTTSError as err:
+            if isinstance(err, IndexTTSAuthError):
+                self.coordinator.config_entry.async_start_reauth(self.hass)
             raise translated(
-                HomeAssistantError, err, language=language, voice=voice or "default"
+                HomeAssistantError,
+                err,
+                language=order.language,
+                model=order.model or "",
+                voice=order.voice or "",
             ) from err
 
 
-async def _chained(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for chunk in rest:
-            yield chunk
-
-
-async def _one(text: str) -> AsyncGenerator[str]:
-    yield text
+async def _at_once(message: str) -> AsyncGenerator[str]:
+    yield message

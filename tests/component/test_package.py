@@ -31,11 +31,22 @@ def code() -> str:
 ENGLISH = read(FOLDER / "translations/en.json")
 PAIRING_KEYS = {"pairing_closed", "pairing_code_invalid"}
 SPEECH_KEYS = {
+    "idle_timeout",
+    "model_not_found",
     "nothing_to_say",
     "queue_full",
     "synthesis_failed",
+    "too_large",
     "unsupported_language",
     "voice_not_found",
+    "worker_lost",
+}
+OPTION_PLACEHOLDERS = {
+    "option_foreign_voice": {"voice", "language", "languages"},
+    "option_not_number": {"low", "high"},
+    "option_not_text": set(),
+    "option_not_whole": {"low", "high"},
+    "option_unknown_voice": {"voice", "voices"},
 }
 
 
@@ -62,21 +73,40 @@ def test_hacs_knows_every_key() -> None:
 def test_every_error_has_its_sentence_where_it_can_appear() -> None:
     known = errors._WITH_SENTENCE | {"failed", "refused"}
     assert set(ENGLISH["config"]["error"]) == (known - SPEECH_KEYS) | {"invalid_host"}
-    assert set(ENGLISH["exceptions"]) == (known - PAIRING_KEYS) | {"no_audio"}
+    assert set(ENGLISH["exceptions"]) == (
+        (known - PAIRING_KEYS) | OPTION_PLACEHOLDERS.keys() | {"no_audio", "no_url", "stopped"}
+    )
 
 
-def test_every_step_and_reason_has_its_words() -> None:
-    steps = set(re.findall(r"async def async_step_(\w+)", code())) - {"zeroconf", "reauth"}
-    assert set(ENGLISH["config"]["step"]) == steps
-    reasons = {"already_configured", "failed", "reauth_successful", "refused"}
+def test_no_sentence_of_our_own_is_missing_or_idle() -> None:
+    raised = set(re.findall(r"\bfailure\(\"(\w+)\"", code()))
+    refused = {f"option_{key}" for key in re.findall(r"refused_option\(\s*\w+, \"(\w+)\"", code())}
+    assert raised == {"no_audio", "no_url", "stopped"}
+    assert refused == OPTION_PLACEHOLDERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("flow", "section", "forwarding"),
+    [("config_flow.py", "config", {"zeroconf", "reauth"}), ("options_flow.py", "options", set())],
+)
+def test_every_step_has_its_words(flow: str, section: str, forwarding: set[str]) -> None:
+    steps = set(re.findall(r"async def async_step_(\w+)", (FOLDER / flow).read_text("utf-8")))
+    assert set(ENGLISH[section]["step"]) == steps - forwarding
+
+
+def test_every_reason_has_its_words() -> None:
     meeting = {
         "cannot_connect",
         "daemon_too_new",
         "daemon_too_old",
+        "failed",
         "not_indextts",
         "other_instance",
+        "refused",
     }
-    assert set(ENGLISH["config"]["abort"]) == reasons | meeting
+    ends = {"already_configured", "reauth_successful", "reconfigure_successful"}
+    assert set(ENGLISH["config"]["abort"]) == meeting | ends
+    assert set(ENGLISH["options"]["abort"]) == {"cannot_connect", "no_voices", "not_loaded"}
 
 
 def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
@@ -88,12 +118,15 @@ def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
         "not_indextts": {"address"},
         "other_instance": {"address", "other"},
         "refused": {"message"},
+        **{key: {"option", *names} for key, names in OPTION_PLACEHOLDERS.items()},
     }
     config, exceptions = ENGLISH["config"], ENGLISH["exceptions"]
     for key, sentence in [*config["abort"].items(), *config["error"].items()]:
         assert placeholders(sentence) <= known.get(key, set()), key
     for key, exception in exceptions.items():
-        assert placeholders(exception["message"]) <= known.get(key, {"voice", "language"}), key
+        assert placeholders(exception["message"]) <= known.get(
+            key, {"voice", "model", "language"}
+        ), key
 
 
 def test_translations_hold_text_only() -> None:

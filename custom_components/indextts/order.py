@@ -1,0 +1,95 @@
+"""Turns what a call asks for, and what the entry fills in, into an order that the daemon can take.
+
+Every way to speak comes through here, so here a wrong option is refused, once and in words.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.const import ATTR_MODEL
+
+from .client import SpeechOrder, Voice
+from .const import (
+    ATTR_SEED,
+    CONF_LEAD_IN,
+    CONF_SPEED,
+    CONF_VOICE,
+    MAX_SPEED,
+    MIN_SPEED,
+)
+from .coordinator import IndexTTSData
+from .errors import refused_option
+from .formats import AudioFormat
+from .values import number, text, whole_number
+
+_MAX_SEED: Final = 2**32 - 1
+
+
+def speech_order(
+    data: IndexTTSData,
+    defaults: Mapping[str, Any],
+    language: str,
+    options: Mapping[str, Any],
+    audio: AudioFormat,
+) -> SpeechOrder:
+    """Return the order; `defaults` are the entry's options, for what `options` leave out.
+
+    Raises ServiceValidationError naming the option.
+    """
+    model = text(ATTR_MODEL, options.get(ATTR_MODEL))
+    voice = text(CONF_VOICE, options.get(CONF_VOICE))
+    if model is None:  # the voices of a model that is not loaded yet are known to the daemon alone
+        if voice is None:
+            voice = default_voice(data, defaults, language)
+        else:
+            _check_voice(data, voice, language)
+    speed = number(CONF_SPEED, options.get(CONF_SPEED), MIN_SPEED, MAX_SPEED)
+    return SpeechOrder(
+        language=language,
+        voice=voice,
+        model=model,
+        speed=defaults.get(CONF_SPEED) if speed is None else speed,
+        seed=whole_number(ATTR_SEED, options.get(ATTR_SEED), 0, _MAX_SEED),
+        response_format=audio.response_format,
+        sample_rate=audio.sample_rate,
+        lead_in_ms=int(defaults.get(CONF_LEAD_IN, 0)),
+    )
+
+
+def voices_of(data: IndexTTSData, defaults: Mapping[str, Any], language: str) -> list[Voice]:
+    """List who speaks a language; first comes who speaks it when no voice is named."""
+    known = {voice.id: voice for voice in data.voices}
+    speakers = next((item.voices for item in data.languages.languages if item.code == language), ())
+    first = defaults.get(CONF_VOICE)
+    ids = sorted(speakers, key=lambda id_: id_ != first)
+    return [known[id_] for id_ in ids if id_ in known]
+
+
+def default_voice(data: IndexTTSData, defaults: Mapping[str, Any], language: str) -> str | None:
+    """Return the entry's default voice if it is there and speaks the language."""
+    wanted = defaults.get(CONF_VOICE)
+    speakers = voices_of(data, defaults, language)
+    return wanted if wanted in {voice.id for voice in speakers} else None
+
+
+def sound(data: IndexTTSData, defaults: Mapping[str, Any], revision: str | None) -> str:
+    """Name all that changes how the same words sound when a call leaves everything out."""
+    changes = {name: defaults.get(name) for name in (CONF_VOICE, CONF_SPEED, CONF_LEAD_IN)}
+    if changes[CONF_VOICE] not in {voice.id for voice in data.voices}:
+        changes[CONF_VOICE] = None
+    named = [f"{name}={value}" for name, value in changes.items() if value is not None]
+    return " ".join([str(revision), *named])
+
+
+def _check_voice(data: IndexTTSData, id_: str, language: str) -> None:
+    voice = next((voice for voice in data.voices if voice.id == id_), None)
+    if voice is None:
+        known = ", ".join(voice.id for voice in data.voices)
+        raise refused_option(CONF_VOICE, "unknown_voice", voice=id_, voices=known)
+    parts = language.split("-")  # the daemon takes en for en-US, too
+    tags = {"-".join(parts[:length]) for length in range(1, len(parts) + 1)}
+    if tags.isdisjoint(voice.languages):
+        languages = ", ".join(voice.languages)
+        raise refused_option(
+            CONF_VOICE, "foreign_voice", voice=id_, language=language, languages=languages
+        )
