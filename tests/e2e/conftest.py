@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 import os
-from pathlib import Path
+import secrets
 from shutil import which
 
 from aiohttp import web
@@ -12,18 +12,11 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.daemon_process import DaemonProcess, lan_address, running_daemon
-from tests.e2e.hass_process import running_hass
+from tests.e2e.hass_process import NEWEST, running_hass
 from tests.e2e.home_assistant import HomeAssistant
 from tests.e2e.log_expectations import LogExpectations
 from tests.e2e.pairing import DOMAIN, Paired, found, pair
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-HASS = ROOT / ".venv-hass" / "bin" / "hass"
-COMPONENTS = {
-    DOMAIN: ROOT / "custom_components" / DOMAIN,
-    "loudspeaker": HERE / "loudspeaker",
-}
 # As root in a closed network.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -38,8 +31,10 @@ CHROMIUM_FLAGS = [
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HomeAssistant]:
-    async with running_hass(HASS, tmp_path_factory.mktemp("hass"), COMPONENTS) as running:
+    folder = tmp_path_factory.mktemp("hass")
+    async with running_hass(NEWEST, folder, password=secrets.token_urlsafe()) as running:
         yield running
+    LogExpectations().check(running.complaints())
 
 
 @pytest.fixture
@@ -62,9 +57,7 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
     """Run a daemon with the embedded voices, announced on the machine's own network."""
     folder = tmp_path_factory.mktemp("hallway")
     name = f"Hallway {os.getpid()}"  # other runs in the same network announce theirs
-    async with running_daemon(
-        folder, name=name, host=lan_address(), engine="embedded", announced=True
-    ) as process:
+    async with running_daemon(folder, name=name, host=lan_address(), engine="embedded") as process:
         yield process
 
 
@@ -72,9 +65,7 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
 async def workshop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
     """Run a daemon that nothing announces, and that fails when a text tells it to."""
     folder = tmp_path_factory.mktemp("workshop")
-    async with running_daemon(
-        folder, name="Workshop", host="127.0.0.1", engine="fake", announced=False
-    ) as process:
+    async with running_daemon(folder, name="Workshop", host="127.0.0.1", engine="fake") as process:
         yield process
 
 

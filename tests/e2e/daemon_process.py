@@ -9,7 +9,9 @@ import re
 import socket
 import sys
 
-from tests.e2e.waiting import eventually
+import aiohttp
+
+from tests.e2e.waiting import ended, eventually
 
 COMMAND = Path(sys.executable).with_name("indextts-daemon")
 START_S = 60
@@ -37,22 +39,24 @@ def lan_address() -> str:
 
 
 class DaemonProcess:
-    """Keeps one data folder through any number of starts."""
+    """Keeps one data folder, and its port unless told otherwise, through any number of starts.
 
-    def __init__(self, folder: Path, *, name: str, host: str, engine: str, announced: bool) -> None:
+    It is announced, unless nobody else could reach it.
+    """
+
+    def __init__(self, folder: Path, *, name: str, host: str, engine: str, port: int = 0) -> None:
         self.name = name
         self.host = host
-        self.port = 0
+        self.port = port or free_port(host)
+        self.output = folder / "daemon.log"
         self._data = folder / "data"
-        self._log = folder / "daemon.log"
         self._engine = engine
-        self._announced = announced
+        self._announced = not host.startswith("127.")
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Run it on a free port until it says that it speaks, and is announced."""
-        self.port = free_port(self.host)
-        with self._log.open("wb") as log:
+        """Run it until it says that it speaks, and is announced."""
+        with self.output.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 COMMAND,
                 "serve",
@@ -63,6 +67,7 @@ class DaemonProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # the Ctrl-C of a terminal is for whoever runs this
             )
         last_line = f"Announced by zeroconf on {self.host}" if self._announced else "ready"
         await eventually(
@@ -74,15 +79,23 @@ class DaemonProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.returncode is None:
-            process.terminate()
-        try:
-            status = await asyncio.wait_for(process.wait(), STOP_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise
-        assert status == 0, f"the daemon ended with {status}:\n{self._log.read_text()}"
+        status = await ended(process, within_s=STOP_S)
+        assert status == 0, f"the daemon ended with {status}:\n{self.output.read_text()}"
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+        await process.wait()
+
+    def move(self) -> None:
+        """Take another port at the next start."""
+        self.port = free_port(self.host)
+
+    def settle(self, settings: str) -> None:
+        """Replace the settings, in YAML, that the next start reads."""
+        (self._data / "settings.yaml").write_text(settings)
 
     async def pairing_code(self) -> str:
         """Ask for a code as its owner does."""
@@ -97,6 +110,26 @@ class DaemonProcess:
         assert shown, output
         return shown[1]
 
+    async def requests(self) -> int:
+        """Return how often it was asked to speak since it was started, whatever came of it."""
+        async with (
+            aiohttp.ClientSession(self.url, headers=self.credentials) as session,
+            session.get("/metrics", raise_for_status=True) as response,
+        ):
+            counted = re.findall(
+                r"^indextts_requests_total\{.*\} (\S+)$", await response.text(), re.MULTILINE
+            )
+        assert counted
+        return sum(int(float(count)) for count in counted)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {(self._data / 'token').read_text().strip()}"}
+
     @property
     def _environment(self) -> dict[str, str]:
         """What it inherits: not the settings that a developer may have."""
@@ -104,7 +137,7 @@ class DaemonProcess:
         return own | {"INDEXTTS_DISCOVERY__NAME": self.name}
 
     async def _has_said(self, line: str) -> bool | None:
-        said = self._log.read_text()
+        said = self.output.read_text()
         assert self._process is not None
         if self._process.returncode is not None:
             self._process = None
@@ -114,10 +147,10 @@ class DaemonProcess:
 
 @asynccontextmanager
 async def running_daemon(
-    folder: Path, *, name: str, host: str, engine: str, announced: bool
+    folder: Path, *, name: str, host: str, engine: str, port: int = 0
 ) -> AsyncIterator[DaemonProcess]:
-    """Run a daemon with a fresh data folder; end it whatever comes."""
-    process = DaemonProcess(folder, name=name, host=host, engine=engine, announced=announced)
+    """Run a daemon on what is kept in a folder; end it whatever comes."""
+    process = DaemonProcess(folder, name=name, host=host, engine=engine, port=port)
     try:
         await process.start()
         yield process

@@ -1,6 +1,7 @@
 """Home Assistant as its owner's browser and players use it: HTTP, WebSocket and the log."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 import json
 from pathlib import Path
 import re
@@ -12,6 +13,7 @@ import aiohttp
 from tests.e2e.waiting import eventually
 
 LOG_S = 10
+LISTEN_S = 60
 LOUDSPEAKER = "media_player.loudspeaker"
 # What a Home Assistant outside of its container says about itself.
 BENIGN = re.compile(
@@ -26,6 +28,14 @@ _COMPLAINT = re.compile(
 
 class CommandError(Exception):
     """Home Assistant refused a command, in its own words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A part of a sound, and when it came."""
+
+    at: float  # Unix
+    sound: bytes
 
 
 class HomeAssistant:
@@ -44,10 +54,12 @@ class HomeAssistant:
         """Become the person to whom the authorization code was given."""
         grant = {"grant_type": "authorization_code", "client_id": f"{self.url}/", "code": code}
         self._tokens = await self.request("POST", "auth/token", data=grant)
-        self._socket = await self._session.ws_connect(f"{self.url}/api/websocket")
-        await self._socket.receive_json()
-        await self._socket.send_json({"type": "auth", "access_token": self._tokens["access_token"]})
-        assert (await self._socket.receive_json())["type"] == "auth_ok"
+        self._socket = await self._connect()
+
+    async def hang_up(self) -> None:
+        """End the commands; Home Assistant's own end would wait for it."""
+        if self._socket is not None:
+            await self._socket.close()
 
     def login_script(self) -> str:
         """Return the JavaScript that logs a browser in as the same person."""
@@ -76,6 +88,17 @@ class HomeAssistant:
         if not answer["success"]:
             raise CommandError(answer["error"]["message"])
         return answer["result"]
+
+    async def events(self, kind: str, **arguments: Any) -> AsyncGenerator[dict[str, Any]]:
+        """Send a command on a connection of its own and yield its events. Raises CommandError."""
+        async with await self._connect() as socket:
+            await socket.send_json({"id": 1, "type": kind, **arguments})
+            async for message in socket:
+                answer = message.json()
+                if answer["type"] == "event":
+                    yield answer["event"]
+                elif not answer["success"]:
+                    raise CommandError(answer["error"]["message"])
 
     async def state(self, entity_id: str) -> str | None:
         states = await self.command("get_states")
@@ -114,12 +137,33 @@ class HomeAssistant:
     async def abandon_flow(self, flow_id: str) -> None:
         await self.request("DELETE", f"api/config/config_entries/flow/{flow_id}")
 
-    async def speech(self, entity_id: str, message: str, **options: Any) -> tuple[int, bytes]:
+    async def voices(self, entity_id: str, language: str) -> list[str]:
+        """Return the ids of the voices that a person can choose for a language."""
+        found = await self.command("tts/engine/voices", engine_id=entity_id, language=language)
+        return [voice["voice_id"] for voice in found["voices"] or []]
+
+    async def speech(
+        self, entity_id: str, message: str, *, cache: bool = False, **options: Any
+    ) -> tuple[int, bytes]:
         """Have a message spoken, and fetch the sound as a player does: without credentials."""
-        asked = {"engine_id": entity_id, "message": message, "cache": False, "options": options}
-        place = await self.request("POST", "api/tts_get_url", json=asked)
-        async with self._session.get(f"{self.url}{place['path']}") as response:
+        place = await self.place(entity_id, message, cache=cache, **options)
+        async with self._session.get(f"{self.url}{place}") as response:
             return response.status, await response.read()
+
+    async def place(
+        self, entity_id: str, message: str, *, cache: bool = False, **options: Any
+    ) -> str:
+        """Have a message spoken, and return the path where a player gets the sound."""
+        asked = {"engine_id": entity_id, "message": message, "cache": cache, "options": options}
+        return str((await self.request("POST", "api/tts_get_url", json=asked))["path"])
+
+    async def listen(self, path: str) -> AsyncGenerator[Arrival]:
+        """Yield a sound as it comes to a player. Raises aiohttp's errors where it breaks off."""
+        async with self._session.get(
+            f"{self.url}{path}", raise_for_status=True, timeout=aiohttp.ClientTimeout(LISTEN_S)
+        ) as response:
+            async for sound in response.content.iter_any():
+                yield Arrival(at=time.time(), sound=sound)
 
     async def speak(self, entity_id: str, message: str) -> None:
         """Say it on the loudspeaker, as an automation does. Raises CommandError."""
@@ -161,6 +205,13 @@ class HomeAssistant:
             self._log_read = log.tell()
         records = [record.strip() for record in _RECORD.split(text)]
         return [one for one in records if _COMPLAINT.search(one) and not BENIGN.search(one)]
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        socket = await self._session.ws_connect(f"{self.url}/api/websocket")
+        await socket.receive_json()
+        await socket.send_json({"type": "auth", "access_token": self._tokens["access_token"]})
+        assert (await socket.receive_json())["type"] == "auth_ok"
+        return socket
 
     @property
     def _headers(self) -> Mapping[str, str]:

@@ -4,20 +4,23 @@ import re
 
 
 class LogExpectations:
-    """Regular expressions, each for at least one complaint."""
+    """Regular expressions, each for at least one complaint or for an exact number of them."""
 
     def __init__(self) -> None:
-        self._expected: list[str] = []
+        self._expected: dict[str, int | None] = {}
 
-    def expect(self, *patterns: str) -> None:
-        self._expected += patterns
+    def expect(self, *patterns: str, times: int | None = None) -> None:
+        self._expected |= dict.fromkeys(patterns, times)
 
     def check(self, complaints: list[str]) -> None:
         """Every complaint was expected and is in words, and every expected one came."""
         surprises = [one for one in complaints if not self._expects(one) or "Traceback" in one]
         assert not surprises, "Home Assistant complained:\n" + "\n".join(surprises)
-        missed = [p for p in self._expected if not any(re.search(p, one) for one in complaints)]
-        assert not missed, f"Home Assistant should have complained of {missed}: {complaints}"
+        for pattern, times in self._expected.items():
+            count = sum(bool(re.search(pattern, one)) for one in complaints)
+            assert count == times if times else count, (
+                f"Home Assistant complained {count} times of {pattern!r}: {complaints}"
+            )
 
     def _expects(self, complaint: str) -> bool:
         return any(re.search(pattern, complaint) for pattern in self._expected)

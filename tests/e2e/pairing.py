@@ -49,5 +49,9 @@ async def pair(hass: HomeAssistant, daemon: DaemonProcess, flow_id: str) -> Pair
     assert made["type"] == "create_entry", made
     entry_id = made["result"]["entry_id"]
     entities = await hass.command("config/entity_registry/list")
-    [entity] = [one for one in entities if one["config_entry_id"] == entry_id]
+    [entity] = [
+        one
+        for one in entities
+        if one["config_entry_id"] == entry_id and one["entity_id"].startswith("tts.")
+    ]
     return Paired(entry_id=entry_id, entity_id=entity["entity_id"], device_id=entity["device_id"])

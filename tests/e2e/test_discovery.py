@@ -73,6 +73,7 @@ async def test_a_daemon_that_comes_back_on_another_port_is_followed(
         "seconds from stop to unavailable", round(time.monotonic() - stopped, 1)
     )
 
+    daemon.move()
     started = time.monotonic()
     await daemon.start()
     await eventually(is_back, what="available on the new port", within_s=NOTICED_S)

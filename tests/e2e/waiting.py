@@ -19,3 +19,16 @@ async def eventually(
         assert time.monotonic() < deadline, f"{what}: not within {within_s:g} s"
         await asyncio.sleep(GLANCE_S)
     return found
+
+
+async def ended(process: asyncio.subprocess.Process, *, within_s: float) -> int:
+    """End a process as systemd would and return its status. Raises TimeoutError once it is gone."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        return await asyncio.wait_for(process.wait(), within_s)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        raise
