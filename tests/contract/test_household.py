@@ -1,6 +1,7 @@
 """Home Assistant and a real daemon, from the announcement to the bytes that a player gets."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from homeassistant.components import tts
 from homeassistant.config_entries import SOURCE_USER, SOURCE_ZEROCONF, ConfigEntryState
-from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
@@ -16,9 +17,12 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.indextts.client import SpeechOrder
 from custom_components.indextts.config_flow import CONF_CREDENTIAL
 from custom_components.indextts.const import DOMAIN
 from tests.contract.conftest import Connect, Daemon, running
+
+PATIENCE_S = 30.0
 
 pytestmark = [
     pytest.mark.usefixtures("custom_integrations"),
@@ -57,6 +61,23 @@ def order(hass: HomeAssistant, text: str) -> AsyncGenerator[bytes]:
     return stream.async_stream_result()
 
 
+async def all_but_the_listening(hass: HomeAssistant) -> None:
+    """Wait for what is under way, but for the one task that never ends."""
+    await hass.async_block_till_done()
+    tasks = [task for task in hass._background_tasks if task.get_name() != "indextts events"]
+    await asyncio.gather(*tasks)
+
+
+async def until(seen: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not seen():  # noqa: ASYNC110 - states have no event of their own
+            await asyncio.sleep(0.05)
+
+
+async def said(text: str) -> AsyncGenerator[str]:
+    yield text
+
+
 async def heard(stream: AsyncGenerator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in stream])
 
@@ -87,7 +108,7 @@ async def test_a_found_daemon_is_paired_and_speaks(
     response = await browser.post("/api/tts_get_url", json=order)
     speech = await browser.get((await response.json())["path"])
     assert (speech.status, (await speech.read())[:4]) == (HTTPStatus.OK, b"fLaC")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await all_but_the_listening(hass)
 
 
 async def test_a_daemon_killed_in_mid_speech_is_an_error_and_speaks_again_once_it_is_back(
@@ -107,11 +128,21 @@ async def test_a_daemon_killed_in_mid_speech_is_an_error_and_speaks_again_once_i
         assert raised.value.translation_key == "cannot_connect"
 
     with running(tmp_path, port=daemon.url.port or 0, until="ready") as daemon:
-        whole = connect(daemon).stream_speech(
-            text, language="en", voice=None, response_format="wav"
-        )
+        whole = connect(daemon).speak(said(text), SpeechOrder(language="en", response_format="wav"))
         assert await heard(order(hass, text)) == await heard(whole)
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await all_but_the_listening(hass)
+
+
+async def test_an_absence_and_a_return_are_seen_at_once(
+    hass: HomeAssistant, tmp_path: Path, connect: Connect
+) -> None:
+    with running(tmp_path) as daemon:
+        await set_up(hass, daemon, (await connect(daemon).info()).instance_id)
+        (entity_id,) = hass.states.async_entity_ids("tts")
+        daemon.process.kill()
+        await until(lambda: hass.states.is_state(entity_id, STATE_UNAVAILABLE))
+    with running(tmp_path, port=daemon.url.port or 0, until="ready"):
+        await until(lambda: hass.states.is_state(entity_id, STATE_UNKNOWN))
 
 
 async def test_a_typed_address_finds_the_same_daemon(

@@ -1,6 +1,7 @@
 """The real client and the real daemon mean the same by every question and every refusal."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 import json
 from pathlib import Path
 import struct
@@ -14,9 +15,11 @@ from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSClient,
     IndexTTSConnectionError,
+    IndexTTSFailureError,
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
     Readiness,
+    SpeechOrder,
     Voice,
 )
 from custom_components.indextts.errors import error_key
@@ -27,9 +30,22 @@ WAV_HEADER_BYTES = 44
 PATIENCE_S = 30.0
 
 
+async def pieces(*texts: str) -> AsyncGenerator[str]:
+    for text in texts:
+        yield text
+
+
+def ordered(client: IndexTTSClient, *texts: str, **options: Any) -> AsyncGenerator[bytes]:
+    order = {"language": "en", "response_format": "wav"} | options
+    return client.speak(pieces(*texts), SpeechOrder(**order))
+
+
 async def speak(client: IndexTTSClient, text: str = "Dinner is ready.", **options: Any) -> bytes:
-    order = {"language": "en", "voice": None, "response_format": "wav"} | options
-    return b"".join([chunk async for chunk in client.stream_speech(text, **order)])
+    return b"".join([chunk async for chunk in ordered(client, text, **options)])
+
+
+def frames_of(speech: bytes) -> list[tuple[int, ...]]:
+    return list(FRAME.iter_unpack(speech[WAV_HEADER_BYTES:]))
 
 
 async def refusal(client: IndexTTSClient, text: str, **options: Any) -> IndexTTSRequestError:
@@ -85,10 +101,126 @@ async def test_a_voice_s_samples_arrive_whole_and_in_order(
     daemon: Daemon, connect: Connect
 ) -> None:
     speech = await speak(connect(daemon), voice="fake-04")
-    frames = list(FRAME.iter_unpack(speech[WAV_HEADER_BYTES:]))
+    frames = frames_of(speech)
     assert {(tag, generation) for tag, _, generation, _ in frames} == {(4, 0)}
     assert [counter for *_, counter in frames] == list(range(len(frames)))
     assert len({crc for _, crc, _, _ in frames}) == 1
+
+
+async def test_speed_and_seed_reach_the_engine(daemon: Daemon, connect: Connect) -> None:
+    client = connect(daemon)
+    usual = frames_of(await speak(client))
+    fast = frames_of(await speak(client, speed=2.0))
+    other = frames_of(await speak(client, seed=7))
+    assert len(fast) == len(usual) // 2
+    assert {crc for _, crc, *_ in usual} == {crc for _, crc, *_ in fast}
+    assert {crc for _, crc, *_ in usual}.isdisjoint({crc for _, crc, *_ in other})
+
+
+async def test_rate_and_lead_in_are_as_ordered(daemon: Daemon, connect: Connect) -> None:
+    client = connect(daemon)
+    usual = await speak(client, sample_rate=48000)
+    assert struct.unpack_from("<I", usual, 24) == (48000,)
+    late = await speak(client, sample_rate=48000, lead_in_ms=500)
+    assert len(late) - len(usual) == 48000
+    assert not any(late[WAV_HEADER_BYTES : WAV_HEADER_BYTES + 48000])
+
+
+async def test_a_text_in_pieces_sounds_as_it_does_in_one(daemon: Daemon, connect: Connect) -> None:
+    client = connect(daemon)
+    text = "Dinner is ready. There is soup, and there are dumplings. Come before it is cold!"
+    tokens = [text[start : start + 3] for start in range(0, len(text), 3)]
+    in_pieces = b"".join([chunk async for chunk in ordered(client, *tokens)])
+    assert in_pieces == await speak(client, text)
+    assert [counter for *_, counter in frames_of(in_pieces)] == list(
+        range(len(frames_of(in_pieces)))
+    )
+
+
+async def test_a_long_story_is_spoken_whole(daemon: Daemon, connect: Connect) -> None:
+    story = "The story goes on and on. " * 600
+    assert len(story) > 3 * 4096
+    speech = await speak(connect(daemon), story, speed=2.0)
+    frames = frames_of(speech)
+    assert [counter for *_, counter in frames] == [n % (1 << 15) for n in range(len(frames))]
+    assert len({crc for _, crc, *_ in frames}) <= 2  # the last sentence has no space behind it
+
+
+async def test_the_first_sentence_is_heard_while_the_second_is_not_yet_written(
+    daemon: Daemon, connect: Connect
+) -> None:
+    more = asyncio.Event()
+
+    async def slowly() -> AsyncGenerator[str]:
+        yield "This sentence is complete. "
+        yield "And"
+        await more.wait()
+        yield " this one follows."
+
+    order = SpeechOrder(language="en", response_format="wav")
+    async with asyncio.timeout(PATIENCE_S):
+        stream = connect(daemon).speak(slowly(), order)
+        speech = await anext(stream)
+        while len(speech) <= WAV_HEADER_BYTES:
+            speech += await anext(stream)
+        more.set()
+        speech += b"".join([chunk async for chunk in stream])
+    assert len({crc for _, crc, *_ in frames_of(speech)}) == 2
+
+
+async def test_a_text_that_breaks_is_forgotten_by_the_daemon(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+
+    async def breaking() -> AsyncGenerator[str]:
+        yield "This sentence is complete. And this one "
+        raise LookupError("the language model broke")
+
+    order = SpeechOrder(language="en", response_format="wav")
+    with pytest.raises(LookupError, match="the language model broke"):
+        async for _ in client.speak(breaking(), order):
+            pass
+    async with asyncio.timeout(PATIENCE_S):
+        while (status := await client.status()).in_flight:
+            pass
+    assert status.waiting == 0
+
+
+async def test_the_status_tells_what_was_spoken(own_daemon: Daemon, connect: Connect) -> None:
+    client = connect(own_daemon)
+    status = await client.status()
+    assert (status.state, status.model_name, status.waiting, status.in_flight) == (
+        "ready",
+        "Fake",
+        0,
+        0,
+    )
+    assert (status.first_audio_p95_s, status.real_time_factor) == (None, None)
+    await speak(client)
+    async with asyncio.timeout(PATIENCE_S):
+        while (status := await client.status()).first_audio_p95_s is None:
+            pass
+    assert status.first_audio_p95_s > 0
+    assert status.real_time_factor is not None
+
+
+async def test_events_tell_the_state_a_change_and_the_end(
+    own_daemon: Daemon, connect: Connect
+) -> None:
+    client = connect(own_daemon)
+    heard = []
+
+    async def listen() -> None:
+        async for name in client.events():
+            heard.append(name)
+            if heard == ["state"]:
+                own_daemon.process.terminate()
+
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(IndexTTSConnectionError):
+            await listen()
+    assert heard[:2] == ["state", "state"]
 
 
 async def test_a_language_without_a_voice_is_spoken_by_its_default(
@@ -108,8 +240,9 @@ async def test_a_language_without_a_voice_is_spoken_by_its_default(
         ("Hello.", {"voice": "fake-01", "language": "de"}, "unsupported_language"),
         ("Hello.", {"language": "fi"}, "unsupported_language"),
         ("\N{GRINNING FACE}", {}, "nothing_to_say"),
-        ("", {}, "invalid_param"),
-        ("a" * 4097, {}, "invalid_param"),
+        ("", {}, "nothing_to_say"),
+        ("Hello.", {"speed": 9.0}, "invalid_param"),
+        ("Hello.", {"model": "granny"}, "model_not_found"),
         ("Hello. " * 20_000, {}, "too_large"),
         ("{{fail synthesis_failed}} Hello.", {}, "synthesis_failed"),
     ],
@@ -119,7 +252,7 @@ async def test_a_refusal_has_the_code_that_a_sentence_is_written_for(
 ) -> None:
     error = await refusal(connect(daemon), text, **options)
     assert error.code == code
-    assert error_key(error) == ("refused" if code in {"invalid_param", "too_large"} else code)
+    assert error_key(error) == ("refused" if code == "invalid_param" else code)
     assert str(error)
     assert "Hello" not in str(error)
 
@@ -137,7 +270,8 @@ async def test_a_failure_is_said_to_be_one_and_the_next_order_is_spoken(
 ) -> None:
     client = connect(own_daemon)
     error = await refusal(client, text)
-    assert (error.code, error_key(error)) == (code, "failed")
+    assert error.code == code
+    assert error_key(error) == (code if code == "worker_lost" else "failed")
     assert str(error)
     assert "Hello" not in str(error)
     assert (await speak(client)).startswith(b"RIFF")
@@ -160,7 +294,13 @@ async def test_a_daemon_whose_model_does_not_load_asks_for_patience(
 
 async def test_a_wrong_token_is_refused_everywhere(daemon: Daemon, connect: Connect) -> None:
     stranger = connect(daemon, token="wrong")  # noqa: S106
-    for question in (stranger.languages, stranger.voices, lambda: speak(stranger)):
+    for question in (
+        stranger.languages,
+        stranger.voices,
+        stranger.status,
+        lambda: speak(stranger),
+        lambda: anext(stranger.events()),
+    ):
         with pytest.raises(IndexTTSAuthError):
             await question()
     assert (await stranger.info()).auth
@@ -170,27 +310,23 @@ async def test_a_wrong_token_is_refused_everywhere(daemon: Daemon, connect: Conn
 async def test_speech_that_crashes_half_way_is_no_whole_speech(
     own_daemon: Daemon, connect: Connect
 ) -> None:
-    stream = connect(own_daemon).stream_speech(
+    stream = ordered(
+        connect(own_daemon),
         "This is the first sentence, and it is spoken. {{crash}} This one never is.",
-        language="en",
-        voice=None,
-        response_format="wav",
     )
     assert (await anext(stream)).startswith(b"RIFF")
-    with pytest.raises(IndexTTSConnectionError):
+    with pytest.raises(IndexTTSFailureError) as raised:
         async for _ in stream:
             pass
+    assert raised.value.code == "worker_lost"
 
 
 async def test_a_listener_that_leaves_frees_the_daemon(
     own_daemon: Daemon, connect: Connect
 ) -> None:
     client = connect(own_daemon)
-    stream = client.stream_speech(
-        "Somebody listens to this first sentence. {{sleep 1}} And nobody to this one.",
-        language="en",
-        voice=None,
-        response_format="wav",
+    stream = ordered(
+        client, "Somebody listens to this first sentence. {{sleep 1}} And nobody to this one."
     )
     await anext(stream)
     await stream.aclose()
@@ -236,7 +372,7 @@ async def test_a_daemon_that_stops_finishes_its_sentence_and_takes_no_other(
     client = connect(own_daemon)
     text = "This one is being spoken. {{sleep 2}} And so is this one."
     whole = await speak(client, text)
-    stream = client.stream_speech(text, language="en", voice=None, response_format="wav")
+    stream = ordered(client, text)
     speech = await anext(stream)
     own_daemon.process.terminate()
     async with asyncio.timeout(PATIENCE_S):
