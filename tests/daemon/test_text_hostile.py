@@ -9,6 +9,7 @@ DAEMON = Path(__file__).parents[2] / "daemon"
 READ_ALL = """
 import json, sys
 from indextts_daemon.text import prepare
+from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.text.language import LanguageDetector
 
 detector = LanguageDetector()
@@ -17,6 +18,13 @@ for unit in json.load(sys.stdin):
     print(json.dumps(unit), flush=True)  # the last one printed is the culprit
     detector.detect(text, household="en", among=("en", "de"))
     prepare(text, "de")
+    waiting, begun = IncomingText(), IncomingText()
+    begun.begin("de")
+    for character in text[:4096]:
+        waiting.feed(character)
+        begun.feed(character)
+        waiting.has_clause
+    waiting.end(), begun.end()
 """
 
 UNITS = [

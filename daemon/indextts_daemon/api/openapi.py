@@ -25,6 +25,7 @@ USUAL_HEADERS = {"X-Request-Id": "Names the request in the log; yours, if you se
 PROBLEM_HEADERS: dict[int, dict[str, str]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer."},
     HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "The methods that are answered."},
+    HTTPStatus.UPGRADE_REQUIRED: {"Upgrade": "websocket."},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "Seconds, estimated from what is going on."},
 }
 
@@ -62,7 +63,10 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": json_schema(answers.PROBLEM)},
+            "schemas": {
+                "Problem": json_schema(answers.PROBLEM),
+                "SessionConfig": json_schema(schema.SESSION) | _OPUS_RATE,
+            },
         },
     }
 
@@ -85,6 +89,8 @@ def _operation(route: Route) -> dict[str, Any]:
             },
         },
     }
+    if route.description:
+        operation["description"] = route.description
     if route.open:
         operation["security"] = []
     parameters = [

@@ -20,6 +20,7 @@ class Route:
     errors: tuple[int, ...] = (401, 500)
     query: dict[str, str] = field(default_factory=dict)  # a switch, and what it does
     headers: dict[str, str] = field(default_factory=dict)  # of a good answer, beside the usual
+    description: str = ""  # what the table cannot say
     open: bool = False  # answered without the token
     head: bool = False  # HEAD is answered too, as GET without the body
 

@@ -121,6 +121,7 @@ ROUTES = (
         method="GET",
         path="/v1/audio/speech/stream",
         handler=stream.stream,
+        description=stream.DESCRIPTION,
         answers={101: None},
         errors=(401, 426, 500),
     ),

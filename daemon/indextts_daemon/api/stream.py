@@ -16,6 +16,7 @@ from indextts_daemon.errors import (
     SpeechError,
     place_of,
 )
+from indextts_daemon.metrics import REJECTIONS
 from indextts_daemon.service.routing import AUTO, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech
 from indextts_daemon.text.incoming import IncomingText
@@ -37,8 +38,17 @@ LOGGER = logging.getLogger(__name__)
 
 PING_S = 20.0
 IDLE_S = 60.0
+BITE = 1024  # characters to read at once; between bites others have their turn
 GRACE_S = 0.04  # for the rest of a sentence that is on its way with its first clause
 CLOSING_S = 5.0  # for the client to say goodbye
+
+DESCRIPTION = (
+    "A WebSocket; messages are JSON objects with a `type`. The client sends `session.config` "
+    "(SessionConfig) once, `input.text` {text} any number of times, and `input.done`; or "
+    "`input.cancel`. The daemon sends `audio.start`, the audio in binary messages as one stream, "
+    "`audio.done` {duration_s} and `session.done`; or `error` {error}, as Problem has it. "
+    f"A session takes {schema.MAX_SESSION_CHARACTERS} characters. docs/streaming.md says it all."
+)
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -69,6 +79,8 @@ class _Session:
         self._speech: Speech | None = None
         self._left = False
         self._opened = asyncio.Event()  # there are words to begin with
+        self._opens_soon = False
+        self._ordered = False
 
     async def run(self) -> None:
         """Converse until everything is spoken, the client wants no more, or something fails."""
@@ -92,7 +104,7 @@ class _Session:
                 case "session.config":
                     self._configure(said)
                 case "input.text":
-                    self._take(said["text"])
+                    await self._take(said["text"])
                 case "input.done":
                     self._end()
                 case _:
@@ -125,7 +137,7 @@ class _Session:
         self._order, self._output = schema.session(said)
         self._text = IncomingText(None if self._order.language == AUTO else self._order.language)
 
-    def _take(self, text: str) -> None:
+    async def _take(self, text: str) -> None:
         self._must_be_open()
         if self._text.characters + len(text) > schema.MAX_SESSION_CHARACTERS:
             raise TooLargeError(
@@ -133,11 +145,27 @@ class _Session:
                 "Open another one for the rest.",
                 param="text",
             )
+        for start in range(0, len(text), BITE):
+            self._feed(text[start : start + BITE])
+            await asyncio.sleep(0)
+
+    def _feed(self, text: str) -> None:
         if self._speech is not None:
             self._speech.append(text)
             return
         self._text.feed(text)
+        if self._opened.is_set():
+            return
         if self._text.has_sentence:
+            self._opened.set()
+        elif not self._opens_soon and self._text.has_clause:
+            self._opens_soon = True
+            asyncio.get_running_loop().call_later(GRACE_S, self._open_early)
+
+    def _open_early(self) -> None:
+        """Begin with a first clause, unless the rest of its sentence has come meanwhile."""
+        self._opens_soon = False
+        if self._text.has_clause:
             self._opened.set()
 
     def _end(self) -> None:
@@ -159,6 +187,7 @@ class _Session:
         await self._opened.wait()
         assert self._order is not None and self._output is not None  # noqa: PT018, S101 opened
         order = replace(self._order, text=self._text.arrived)
+        self._ordered = True
         async with (
             self._services.synthesizer.speak(order, self._text) as speech,
             aclosing(encoded(speech, self._output, self._services)) as audio,
@@ -201,11 +230,24 @@ class _Session:
             if not isinstance(error, SpeechError):
                 LOGGER.error("request %s failed: %s", self._request[REQUEST_ID], place_of(error))
                 error = FAULT
+            self._account(error)
             await self._send(type="error", **self._problem(error))
             await self._close(_close_code(error))
         except (ConnectionError, TimeoutError):
             if self._request.transport is not None:
                 self._request.transport.abort()
+
+    def _account(self, error: SpeechError) -> None:
+        """Count a session that failed before it came to an order, which counts itself."""
+        if self._ordered:
+            return
+        metrics, code = self._services.metrics, error.error_code
+        priority = self._order.priority if self._order is not None else "interactive"
+        if isinstance(error, IdleTimeoutError):
+            metrics.requests.labels("timeout", priority, "ws").inc()
+            return
+        metrics.requests.labels("rejected", priority, "ws").inc()
+        metrics.rejections.labels(code if code in REJECTIONS else "invalid").inc()
 
     def _problem(self, error: SpeechError) -> dict[str, Any]:
         problem = envelope(error, self._request[REQUEST_ID])

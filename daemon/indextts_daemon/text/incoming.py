@@ -1,60 +1,140 @@
-"""Text that is still arriving, and the sentences of it that can be spoken already."""
+"""Text that is still arriving, and the sentences of it that can be spoken already.
 
+Whatever the cuts, the words are those that `prepare` makes of the whole text, each once.
+"""
+
+# ruff: noqa: RUF001 - the marks of other scripts look like ours on purpose
+
+from itertools import islice
+import re
 from typing import Self
 
-from indextts_daemon.text import prepare
-from indextts_daemon.text.cleaning import clean
+from indextts_daemon.text.abbreviations import ABBREVIATIONS
+from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.text.seams import CleanStream
+from indextts_daemon.text.sentences import split
+
+_LEAST_WORDS, _LEAST_LETTERS = 3, 12  # of a first clause
+_CLAUSE = re.compile(r"[,;:–—](?=\s+(\S))|[、，；：](?=(\S))")
+_FINAL, _CLOSERS = frozenset(".!?…؟۔।։。！？｡"), "\"'”’“»)]」』）】》 "
+_WORD_AHEAD = re.compile(r"\s*[^\W_]{2,64}")
+_WINDOW = (
+    512  # characters of what cannot be cleaned yet that are looked at for the end of a sentence
+)
+_WIDE = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # a syllable each
+_OPENING, _CLOSING = "([{（［｛「『【《", ")]}）］｝」』】》"
 
 
 class IncomingText:
-    """Takes a text in pieces, cut anywhere, and gives it back in sentences."""
+    """Takes a text in pieces, cut anywhere, and gives it back in sentences.
+
+    Nothing is given back before `begin`. Until then `language`, if it is known, tells where
+    sentences end; if not, they end where they do in every language.
+    """
 
     def __init__(self, language: str | None = None) -> None:
         self.ended = False
         self.characters = 0
-        self._language = language
-        self._raw = ""
+        self.has_sentence = False  # a first one has arrived whole
+        self._languages = tuple(ABBREVIATIONS) if language is None else (language,)
+        self._cleaning = CleanStream()
+        self._text = ""  # clean, and not given back yet
         self._begun = False
 
     @classmethod
     def whole(cls, text: str) -> Self:
         """Hold a text of which nothing is still to come."""
         made = cls()
-        made.feed(text)
-        made.end()
+        made.characters, made.ended, made._text = len(text), True, clean(text)
         return made
 
     @property
     def arrived(self) -> str:
-        """What has arrived before it was begun, cleaned."""
-        return clean(self._raw)
-
-    @property
-    def has_sentence(self) -> bool:
-        """Whether a first sentence has arrived whole."""
-        return self.ended
+        """What has arrived and was not given back, clean."""
+        return self._text if self.ended else self._text + self._cleaning.rest()
 
     @property
     def has_clause(self) -> bool:
         """Whether a first clause has arrived, of a sentence that has not arrived whole."""
-        return False
+        return self._clause() > 0
 
     def feed(self, text: str) -> list[str]:
         """Take a piece, and give back the sentences that it completes; none before `begin`."""
         self.characters += len(text)
-        self._raw += text
+        cleaned = self._cleaning.feed(text)
+        self._text += cleaned
+        if not cleaned and not self._ahead():
+            return []
+        if self._begun:
+            return self._take_complete()
+        self.has_sentence = self.has_sentence or self._completes()
         return []
 
     def begin(self, language: str) -> list[str]:
-        """Fix the language, and give back what can be spoken already."""
-        self._language, self._begun = language, True
-        return self._rest() if self.ended else []
+        """Fix the language; give back what can be spoken already, be it a first clause only."""
+        self._languages, self._begun = (language,), True
+        if self.ended:
+            return self._take_all()
+        if sentences := self._take_complete():
+            return sentences
+        cut = self._clause()
+        clause, self._text = self._text[:cut], self._text[cut:]
+        return [clause] if cut else []
 
     def end(self) -> list[str]:
         """Say that nothing more follows, and give back the rest; none before `begin`."""
+        self._text = self.arrived
         self.ended = True
-        return self._rest() if self._begun else []
+        return self._take_all() if self._begun else []
 
-    def _rest(self) -> list[str]:
-        rest, self._raw = self._raw, ""
-        return [sentence.raw for sentence in prepare(rest, self._language or "")]
+    def _completes(self) -> bool:
+        return all(any(map(has_words, self._complete(language))) for language in self._languages)
+
+    def _take_all(self) -> list[str]:
+        text, self._text = self._text, ""
+        return [sentence for sentence in split(text, self._languages[0]) if has_words(sentence)]
+
+    def _take_complete(self) -> list[str]:
+        sentences = self._complete(self._languages[0])
+        taken = sum(len("".join(sentence.split())) for sentence in sentences)
+        places = (place.start() for place in re.finditer(r"\S", self._text))
+        self._text = self._text[next(islice(places, taken, None), len(self._text)) :]
+        return [sentence for sentence in sentences if has_words(sentence)]
+
+    def _complete(self, language: str) -> list[str]:
+        """Return the sentences that stay as they are, whatever follows."""
+        sentences = split(self._text + self._ahead(), language)
+        following = ""
+        while sentences and not (len(following) > 1 and has_words(following)):
+            following = sentences.pop() + following
+        return sentences
+
+    def _ahead(self) -> str:
+        """Return the beginning of the next word, where it may tell that a sentence has ended."""
+        if _is_final(self._text) and _WORD_AHEAD.fullmatch(self._cleaning.raw_rest):
+            return self._cleaning.rest()
+        return ""
+
+    def _clause(self) -> int:
+        """Return where the first clause ends, or 0 where its sentence may have arrived whole."""
+        window = self._text + self._cleaning.raw_rest[:_WINDOW]
+        marks = (mark for mark in _CLAUSE.finditer(window) if mark.end() <= len(self._text))
+        end = next((mark.end() for mark in marks if _is_clause(window, mark)), 0)
+        if not end or _is_final(window):
+            return 0
+        alone = any(len(split(window, language)) == 1 for language in self._languages)
+        return end if alone else 0
+
+
+def _is_final(text: str) -> bool:
+    return text.rstrip(_CLOSERS)[-1:] in _FINAL
+
+
+def _is_clause(text: str, mark: re.Match[str]) -> bool:
+    """Whether a voice may pause at the mark, and what is before it is worth beginning with."""
+    clause = text[: mark.start()]
+    between_digits = clause[-1:].isdecimal() and (mark[1] or mark[2]).isdecimal()
+    in_brackets = sum((c in _OPENING) - (c in _CLOSING) for c in clause) > 0
+    letters, wide = sum(map(str.isalpha, clause)), len(_WIDE.findall(clause))
+    enough = letters + wide >= _LEAST_LETTERS and (wide or len(clause.split()) >= _LEAST_WORDS)
+    return bool(enough) and not between_digits and not in_brackets
