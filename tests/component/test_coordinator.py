@@ -1,0 +1,301 @@
+"""What is known of a daemon follows it: at its events, when it falls silent, when it is back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import logging
+from unittest.mock import MagicMock
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components import tts
+from homeassistant.components.tts.const import DATA_COMPONENT
+from homeassistant.components.tts.entity import TextToSpeechEntity
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.indextts.client import (
+    IndexTTSAuthError,
+    IndexTTSConnectionError,
+    IndexTTSError,
+    IndexTTSFailureError,
+    IndexTTSNotADaemonError,
+    IndexTTSOtherInstanceError,
+    IndexTTSRequestError,
+    IndexTTSTooNewError,
+    IndexTTSTooOldError,
+    Language,
+    Languages,
+    Voice,
+)
+from custom_components.indextts.errors import error_key
+from tests.component.happenings import Happenings, settle
+from tests.component.sample import INFO, LOADING, READY, VOICES
+
+ENTITY_ID = "tts.indextts"
+LOST = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
+ERRORS = [
+    LOST,
+    IndexTTSNotADaemonError("no", address="http://192.168.1.20:8818"),
+    IndexTTSOtherInstanceError("no", address="http://192.168.1.20:8818", other="attic"),
+    IndexTTSTooOldError("no", api="0", supported="1"),
+    IndexTTSTooNewError("no", api="2", supported="1"),
+    IndexTTSAuthError("no"),
+    IndexTTSRequestError("loading", "Not yet.", 3),
+    IndexTTSRequestError("a_code_of_the_future", "No."),
+    IndexTTSFailureError("internal", "It broke."),
+]
+LOOKS = ["info", "readiness", "status", "languages", "voices"]
+
+pytestmark = pytest.mark.usefixtures("push")
+
+every_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """A Home Assistant that follows a daemon, with a clock that only a test moves."""
+
+    hass: HomeAssistant
+    entry: MockConfigEntry
+    client: MagicMock
+    daemon: Happenings
+    freezer: FrozenDateTimeFactory
+
+    @property
+    def state(self) -> str:
+        found = self.hass.states.get(ENTITY_ID)
+        assert found is not None
+        return found.state
+
+    @property
+    def speaker(self) -> TextToSpeechEntity:
+        entity = self.hass.data[DATA_COMPONENT].get_entity(ENTITY_ID)
+        assert isinstance(entity, TextToSpeechEntity)
+        return entity
+
+    async def happen(self, *names: str | IndexTTSError) -> None:
+        self.daemon.happen(*names)
+        await settle(self.hass)
+
+    async def later(self, seconds: float) -> None:
+        self.freezer.tick(seconds)
+        async_fire_time_changed(self.hass)
+        await settle(self.hass)
+
+
+@pytest.fixture
+async def house(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> House:
+    """Follow a daemon that has been ready for a while."""
+    daemon = Happenings()
+    client.events.side_effect = daemon.listen
+    house = House(hass=hass, entry=entry, client=client, daemon=daemon, freezer=freezer)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await house.happen("state")
+    await house.later(5)
+    assert daemon.listeners == 1
+    client.info.reset_mock()
+    return house
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Return what a household can read of us in the log so far."""
+    caplog.set_level(logging.INFO)
+
+    def lines() -> list[str]:
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.name.startswith("custom_components.indextts")
+        ]
+
+    return lines
+
+
+async def test_an_event_brings_new_voices_languages_and_sound_without_a_reload(
+    house: House,
+) -> None:
+    coordinator, entity = house.entry.runtime_data, house.speaker
+    sound = dict(entity.default_options or {})
+    house.client.voices.return_value = (Voice(id="fi-1", name="Aino", languages=("fi",)),)
+    house.client.languages.return_value = Languages(
+        default="fi", languages=(Language(code="fi", name="Finnish", voices=("fi-1",)),)
+    )
+    house.client.info.return_value = replace(INFO, revision="ffffffffffffffff", version="0.2.0")
+    await house.happen("a_name_of_the_future")
+    assert entity.supported_languages == ["fi"]
+    assert entity.default_language == "fi"
+    assert entity.async_get_supported_voices("fi") == [tts.Voice("fi-1", "Aino")]
+    assert entity.default_options != sound
+    assert house.entry.runtime_data is coordinator
+    assert house.entry.state is ConfigEntryState.LOADED
+
+
+async def test_an_event_after_a_quiet_time_is_followed_at_once(house: House) -> None:
+    house.client.voices.return_value = VOICES[:1]
+    house.client.readiness.return_value = LOADING
+    await house.happen("state")
+    assert house.state == STATE_UNAVAILABLE
+    assert house.entry.runtime_data.data.voices == VOICES
+
+    await house.later(2)
+    house.client.readiness.return_value = READY
+    await house.happen("model")
+    assert house.state == STATE_UNKNOWN
+    assert house.entry.runtime_data.data.voices == VOICES[:1]
+
+
+async def test_a_burst_of_events_is_followed_by_two_looks(house: House) -> None:
+    house.daemon.happen(*["queue"] * 50)
+    for _ in range(20):
+        await settle(house.hass)
+    assert house.client.info.call_count == 1
+    await house.later(2)
+    assert house.client.info.call_count == 2
+    await house.later(5)
+    assert house.client.info.call_count == 2
+
+
+async def test_a_lost_daemon_is_unavailable_before_any_time_passes(house: House) -> None:
+    house.client.info.side_effect = LOST
+    await house.happen(LOST)
+    assert house.state == STATE_UNAVAILABLE
+    assert house.entry.runtime_data.data.voices == VOICES
+
+
+async def test_a_lost_stream_of_a_daemon_that_answers_is_opened_again(house: House) -> None:
+    await house.happen(LOST)
+    assert (house.state, house.daemon.listeners) == (STATE_UNKNOWN, 0)
+    await house.later(2)
+    assert (house.state, house.daemon.listeners) == (STATE_UNKNOWN, 1)
+
+
+async def test_a_daemon_that_is_away_is_looked_for_every_few_seconds(house: House) -> None:
+    house.client.info.side_effect = LOST
+    await house.happen(LOST)
+    house.client.info.reset_mock()
+    looked = []
+    for second in range(1, 121):
+        before = house.client.info.call_count
+        await house.later(1)
+        if house.client.info.call_count > before:
+            looked.append(second)
+    assert max(after - before for before, after in zip([0, *looked], looked, strict=False)) <= 11
+    assert looked[0] <= 2
+    assert len(looked) <= 20
+
+    house.client.info.side_effect = None
+    house.daemon.happen("state")
+    await house.later(11)
+    assert house.state == STATE_UNKNOWN
+    assert house.daemon.listeners == 1
+
+
+async def test_a_day_away_is_one_line_in_the_log_and_the_return_another(
+    house: House, lines: Callable[[], list[str]]
+) -> None:
+    house.client.info.side_effect = LOST
+    await house.happen(LOST)
+    house.client.info.reset_mock()
+    for _ in range(24 * 60):
+        await house.later(60)
+    assert house.client.info.call_count > 24 * 60
+    (line,) = lines()
+    assert line == (
+        "Error fetching nas data: The IndexTTS daemon at http://192.168.1.20:8818 does not answer"
+    )
+
+    house.client.info.side_effect = None
+    house.daemon.happen("state")
+    await house.later(60)
+    assert house.state == STATE_UNKNOWN
+    assert lines() == [line, "Fetching nas data recovered"]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@every_error
+async def test_any_failure_of_any_look_is_an_absence_with_one_reason(
+    house: House, lines: Callable[[], list[str]], look: str, error: IndexTTSError
+) -> None:
+    asked = getattr(house.client, look)
+    asked.side_effect = error
+    house.daemon.happen(LOST)
+    for _ in range(12):
+        await house.later(11)
+    assert house.state == STATE_UNAVAILABLE
+    failure = house.entry.runtime_data.last_exception
+    assert isinstance(failure, HomeAssistantError)
+    assert failure.translation_key == error_key(error)
+    (line,) = lines()
+    assert line.endswith(f"fetching nas data: {failure}")
+    assert str(failure) not in {"", failure.translation_key}
+
+    asked.side_effect = None
+    house.daemon.happen("state")
+    await house.later(11)
+    await house.later(11)
+    assert house.state == STATE_UNKNOWN
+    assert lines() == [line, "Fetching nas data recovered"]
+
+
+@every_error
+async def test_a_daemon_whose_events_fail_is_polled_without_a_word(
+    house: House, lines: Callable[[], list[str]], error: IndexTTSError
+) -> None:
+    house.daemon.happen(*[error] * 1000)
+    house.client.voices.return_value = VOICES[:1]
+    for _ in range(12):
+        await house.later(11)
+    assert house.state == STATE_UNKNOWN
+    assert house.entry.runtime_data.data.voices == VOICES[:1]
+    assert lines() == []
+
+
+@every_error
+async def test_any_failure_of_speech_is_said_in_words(
+    house: House, lines: Callable[[], list[str]], error: IndexTTSError
+) -> None:
+    house.client.speak.side_effect = error
+    with pytest.raises(HomeAssistantError) as raised:
+        await house.speaker.async_get_tts_audio("Dinner!", "en", {})
+    assert raised.value.translation_key == error_key(error)
+    assert str(raised.value) not in {"", error_key(error)}
+    assert lines() == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@every_error
+async def test_any_failure_of_any_look_at_setup_is_a_reason_in_words(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock, look: str, error: IndexTTSError
+) -> None:
+    getattr(client, look).side_effect = error
+    await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    unpaired = isinstance(error, IndexTTSAuthError)
+    assert entry.state is (
+        ConfigEntryState.SETUP_ERROR if unpaired else ConfigEntryState.SETUP_RETRY
+    )
+    assert entry.error_reason_translation_key == error_key(error)
+    assert entry.reason not in {None, "", error_key(error)}
+    client.events.assert_not_called()
+    flows = hass.config_entries.flow.async_progress()
+    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH] * unpaired
+
+
+async def test_an_entry_that_goes_away_listens_no_longer(house: House) -> None:
+    house.daemon.happen("queue", "queue", "queue")  # a look is under way, another one is due
+    assert await house.hass.config_entries.async_unload(house.entry.entry_id)
+    await settle(house.hass)
+    assert house.daemon.listeners == 0
+    house.client.info.reset_mock()
+    for _ in range(10):
+        await house.later(11)
+    house.client.info.assert_not_called()
