@@ -7,7 +7,11 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -26,6 +30,7 @@ from custom_components.indextts.client import (
     IndexTTSRequestError,
     IndexTTSTooNewError,
 )
+from custom_components.indextts.const import DOMAIN
 from tests.component.sample import LOADING, READY, VOICES
 
 ENTITY_ID = "tts.indextts"
@@ -64,6 +69,27 @@ async def test_an_entry_that_goes_away_takes_its_entity_along(
     assert await hass.config_entries.async_unload(loaded.entry_id)
     assert loaded.state is ConfigEntryState.NOT_LOADED
     assert state(hass) == STATE_UNAVAILABLE
+
+
+@pytest.mark.usefixtures("push")
+async def test_an_entry_that_is_removed_leaves_nothing(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    client: MagicMock,
+    entity_registry: er.EntityRegistry,
+    device_registry: dr.DeviceRegistry,
+) -> None:
+    coordinator = loaded.runtime_data
+    assert hass._background_tasks
+    assert dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
+    await hass.config_entries.async_remove(loaded.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)  # it listens no longer
+    assert not coordinator._listeners
+    assert coordinator._unsub_refresh is None
+    assert not dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
+    assert not er.async_entries_for_config_entry(entity_registry, loaded.entry_id)
+    assert not [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert not hass.states.async_entity_ids(["tts", "sensor"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""What a household has to put right stands under Repairs, exactly as long as it is so."""
+
+import json
+from pathlib import Path
+from string import Formatter
+from typing import Any
+from unittest.mock import MagicMock
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+import custom_components.indextts
+from custom_components.indextts.client import (
+    IndexTTSConnectionError,
+    IndexTTSError,
+    IndexTTSTooNewError,
+    IndexTTSTooOldError,
+)
+from custom_components.indextts.const import CONF_VOICE, DOMAIN
+from tests.component.sample import LOADING, READY, VOICES
+
+TOO_OLD = IndexTTSTooOldError("no", api="0", supported="1")
+TOO_NEW = IndexTTSTooNewError("no", api="2", supported="1")
+LOST = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
+either_half = pytest.mark.parametrize("error", [TOO_OLD, TOO_NEW], ids=lambda error: error.code)
+
+
+@pytest.fixture
+def voice() -> str:
+    """Name the voice that the household chose as default."""
+    return "granny"
+
+
+@pytest.fixture
+def choosy(hass: HomeAssistant, entry: MockConfigEntry, voice: str) -> MockConfigEntry:
+    """Return the entry, with a default voice."""
+    hass.config_entries.async_update_entry(entry, options={CONF_VOICE: voice})
+    return entry
+
+
+def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
+    """Return what stands under Repairs, by its key."""
+    found = ir.async_get(hass).issues.values()
+    return {str(issue.translation_key): issue for issue in found if issue.domain == DOMAIN}
+
+
+async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float = 31) -> None:
+    freezer.tick(seconds)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@either_half
+async def test_a_half_that_is_too_old_at_setup_is_named_until_it_is_updated(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock, error: IndexTTSError
+) -> None:
+    client.info.side_effect = error
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert set(issues(hass)) == {error.code}
+    issue = issues(hass)[error.code]
+    assert issue.translation_placeholders == {"name": "nas", **error.details}
+    assert (issue.severity, issue.is_fixable) == (ir.IssueSeverity.ERROR, False)
+    assert str(issue.learn_more_url).startswith("https://github.com/indextts-home/indextts")
+
+    client.info.side_effect = None
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.LOADED
+    assert issues(hass) == {}
+
+
+@either_half
+async def test_a_half_that_became_too_old_is_named_while_it_may_still_be(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    client: MagicMock,
+    freezer: FrozenDateTimeFactory,
+    error: IndexTTSError,
+) -> None:
+    client.info.side_effect = error
+    await later(hass, freezer)
+    assert set(issues(hass)) == {error.code}
+    client.info.side_effect = LOST  # being updated
+    await later(hass, freezer)
+    assert set(issues(hass)) == {error.code}
+    client.info.side_effect = None
+    await later(hass, freezer)
+    assert issues(hass) == {}
+
+
+async def test_only_the_half_that_is_too_old_now_is_named(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    for error in (TOO_OLD, TOO_NEW):
+        client.info.side_effect = error
+        await later(hass, freezer)
+        assert set(issues(hass)) == {error.code}
+
+
+async def test_a_default_voice_that_is_gone_is_named_until_it_is_back(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config_entries.async_setup(choosy.entry_id)
+    issue = issues(hass)["default_voice_missing"]
+    assert issue.translation_placeholders == {"name": "nas", "voice": "granny"}
+    assert (issue.severity, issue.is_fixable) == (ir.IssueSeverity.WARNING, False)
+
+    client.voices.return_value = (*VOICES, VOICES[0].__class__(id="granny", name="", languages=()))
+    await later(hass, freezer)
+    assert issues(hass) == {}
+    client.voices.return_value = VOICES
+    await later(hass, freezer)
+    assert set(issues(hass)) == {"default_voice_missing"}
+
+
+@pytest.mark.parametrize("options", [{}, {CONF_VOICE: "heart"}])
+async def test_another_default_voice_ends_the_trouble_with_the_old_one(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock, options: dict[str, Any]
+) -> None:
+    await hass.config_entries.async_setup(choosy.entry_id)
+    assert set(issues(hass)) == {"default_voice_missing"}
+    hass.config_entries.async_update_entry(choosy, options=options)
+    await hass.config_entries.async_reload(choosy.entry_id)
+    assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("voice", ["heart"])
+async def test_a_voice_is_not_missed_while_the_daemon_cannot_list_it(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = LOADING
+    client.voices.return_value = ()
+    await hass.config_entries.async_setup(choosy.entry_id)
+    assert issues(hass) == {}
+    client.readiness.return_value = READY
+    await later(hass, freezer, 6)
+    assert set(issues(hass)) == {"default_voice_missing"}
+
+
+@pytest.mark.parametrize("failure", [None, TOO_OLD])
+async def test_nothing_is_said_of_a_daemon_that_is_no_longer_used(
+    hass: HomeAssistant,
+    choosy: MockConfigEntry,
+    client: MagicMock,
+    failure: IndexTTSError | None,
+) -> None:
+    client.info.side_effect = failure
+    await hass.config_entries.async_setup(choosy.entry_id)
+    assert len(issues(hass)) == 1
+    await hass.config_entries.async_remove(choosy.entry_id)
+    assert issues(hass) == {}
+
+
+async def test_nothing_is_said_of_a_daemon_that_is_switched_off_here(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock
+) -> None:
+    await hass.config_entries.async_setup(choosy.entry_id)
+    assert len(issues(hass)) == 1
+    await hass.config_entries.async_set_disabled_by(choosy.entry_id, ConfigEntryDisabler.USER)
+    assert issues(hass) == {}
+
+
+async def test_every_issue_has_words_that_name_only_what_is_known() -> None:
+    folder = Path(custom_components.indextts.__file__).parent
+    words = json.loads((folder / "translations/en.json").read_text(encoding="utf-8"))["issues"]
+    known = {
+        "daemon_too_new": {"api", "name", "supported"},
+        "daemon_too_old": {"api", "name", "supported"},
+        "default_voice_missing": {"name", "voice"},
+    }
+    assert set(words) == set(known)
+    for key, texts in words.items():
+        for text in (texts["title"], texts["description"]):
+            assert {name for _, name, _, _ in Formatter().parse(text) if name} <= known[key]
