@@ -449,6 +449,19 @@ async def test_a_daemon_that_goes_away_while_pairing_may_come_back(
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
 
 
+@pytest.mark.parametrize(("error", "key"), MEETING_ERRORS)
+async def test_any_failure_of_pairing_itself_is_said_in_words(
+    hass: HomeAssistant, client: MagicMock, error: IndexTTSError, key: str
+) -> None:
+    client.pair.side_effect = error
+    flow = await start(hass, SOURCE_ZEROCONF, announcement())
+    flow = await send(hass, flow, {CONF_CREDENTIAL: "123456"})
+    assert is_form(flow, "pair", base=key)
+    assert all(detail in words(flow) for detail in error.details.values())
+    client.pair.side_effect = None
+    assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
+
+
 async def test_a_daemon_that_moves_while_it_is_paired_again_is_asked_where_it_is(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, client_class: MagicMock
 ) -> None:
