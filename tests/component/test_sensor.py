@@ -84,20 +84,6 @@ async def test_an_absent_daemon_shows_nothing_until_it_is_back(
     assert state(hass, "state") == "ready"
 
 
-async def test_the_log_says_once_that_the_daemon_is_away_and_once_that_it_is_back(
-    loaded: MockConfigEntry, client: MagicMock, caplog: pytest.LogCaptureFixture
-) -> None:
-    client.info.side_effect = NO_ANSWER
-    for _ in range(3):
-        await loaded.runtime_data.async_refresh()
-    assert caplog.text.count("Error fetching nas data") == 1
-
-    client.info.side_effect = None
-    for _ in range(3):
-        await loaded.runtime_data.async_refresh()
-    assert caplog.text.count("Fetching nas data recovered") == 1
-
-
 @pytest.mark.usefixtures("every_sensor_on")
 async def test_what_nobody_has_measured_yet_is_unknown(
     hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
