@@ -33,9 +33,9 @@ class Asker:
     sample_rate: int | None = None
 
     @property
-    def wishes(self) -> dict[str, object]:
+    def wishes(self) -> dict[str, Any]:
         """What Home Assistant is told; mp3 is what nobody needs to ask for."""
-        wishes: dict[str, object] = {}
+        wishes: dict[str, Any] = {}
         if self.format != "mp3":
             wishes["preferred_format"] = self.format
         if self.sample_rate:

@@ -45,7 +45,9 @@ async def tagged(hass: HomeAssistant, workshop: DaemonProcess) -> Paired:
 
 
 async def test_an_answer_sounds_before_a_quarter_of_it_is_thought_out(
-    hass: HomeAssistant, paired: Paired
+    hass: HomeAssistant,
+    paired: Paired,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     message = " ".join(SENTENCES)
 
@@ -53,7 +55,12 @@ async def test_an_answer_sounds_before_a_quarter_of_it_is_thought_out(
         answer = await converse(hass, pipeline, message, PANEL)
 
     assert (len(answer.pieces), answer.errors) == (NUM_PIECES, [])
-    assert answer.arrivals[0].at < answer.pieces[SOON - 1]
+    sounded = answer.arrivals[0].at
+    record_testsuite_property(
+        "pieces of an answer that had come when it sounded",
+        sum(piece < sounded for piece in answer.pieces),
+    )
+    assert sounded < answer.pieces[SOON - 1]
     assert misheard(message, decoded(answer.sound)[1]) <= 0.2
 
 
@@ -121,6 +128,6 @@ def broken_off(answer: Answer, sentences: Sequence[str]) -> Sequence[str]:
     """Return the sentences that were begun: those before the last are whole, and in order."""
     pcm = samples(answer)
     pcm = pcm[: pcm.size // FRAME * FRAME]
-    begun = sentences[: 1 + np.count_nonzero(np.diff(pcm[1::FRAME]))]
+    begun = sentences[: 1 + int(np.count_nonzero(np.diff(pcm[1::FRAME])))]
     assert_spoken_by_fake(pcm, begun, tag=1)
     return begun
