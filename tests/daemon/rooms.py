@@ -75,12 +75,14 @@ class StubWorker:
 
     answer: Sequence[Any] = ()
     submitted: list[tuple[SpeechRequest, Voice, list[Sentence]]] = field(default_factory=list)
+    ends: list[bool] = field(default_factory=list)
     sent: list[object] = field(default_factory=list)
 
     def submit(
         self, request: SpeechRequest, speaker: Voice, text: list[Sentence], *, end: bool = True
     ) -> JobStream:
         self.submitted.append((request, speaker, text))
+        self.ends.append(end)
         stream = JobStream(JobId(len(self.submitted)), self.sent.extend)
         for part in self.answer:
             if isinstance(part, AudioChunk):

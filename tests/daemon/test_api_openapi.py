@@ -37,6 +37,9 @@ def body_schema(path: str) -> Any:
     return Validator(content["application/json"]["schema"])
 
 
+SESSION = Validator(
+    CONTRACT["components"]["schemas"]["SessionConfig"] | {"components": CONTRACT["components"]}
+)
 SPEECH, PAIR = body_schema("/v1/audio/speech"), body_schema("/v1/pair")
 
 
@@ -54,6 +57,21 @@ def pairing_is_taken(body: Any) -> bool:
     except InvalidRequestError:
         return False
     return True
+
+
+def session_is_taken(message: Any) -> bool:
+    try:
+        schema.session(schema.message(json.dumps(message)))
+    except InvalidRequestError:
+        return False
+    return True
+
+
+def configuring(body: Any) -> Any:
+    """Ask for a session as the body asks for its words."""
+    if not isinstance(body, dict):
+        return body
+    return {"type": "session.config"} | {name: body[name] for name in body if name != "input"}
 
 
 def hello(**fields: Any) -> dict[str, Any]:
@@ -198,6 +216,20 @@ def test_what_the_server_refuses_breaks_the_contract(body: Any) -> None:
     assert not SPEECH.is_valid(body)
 
 
+@pytest.mark.parametrize("body", GOOD_SPEECH + BAD_SPEECH, ids=lambda body: repr(body)[:60])
+def test_a_session_is_configured_as_the_contract_says(body: Any) -> None:
+    assert session_is_taken(configuring(body)) == SESSION.is_valid(configuring(body))
+    assert not session_is_taken(body)
+    assert not SESSION.is_valid(body)
+
+
+def test_a_session_takes_every_field_of_speech_but_its_text_and_none_other() -> None:
+    taken = CONTRACT["components"]["schemas"]["SessionConfig"]["properties"]
+    assert set(taken) == schema.SPEECH_FIELDS - {"input"} | {"type"}
+    assert session_is_taken(configuring(hello(voice="heart", seed=1, tail_ms=5, speed=2)))
+    assert not session_is_taken(configuring(hello(stream_format="audio")))
+
+
 @pytest.mark.parametrize("body", GOOD_PAIR, ids=repr)
 def test_what_the_contract_allows_is_taken_for_pairing(body: Any) -> None:
     assert PAIR.is_valid(body)
@@ -262,6 +294,12 @@ pair_bodies = st.dictionaries(
 @given(speech_bodies | json_values)
 def test_no_body_is_read_otherwise_than_the_contract_says(body: Any) -> None:
     assert speech_is_taken(body) == SPEECH.is_valid(body)
+
+
+@settings(max_examples=400)
+@given((speech_bodies | json_values).map(configuring))
+def test_no_session_is_read_otherwise_than_the_contract_says(message: Any) -> None:
+    assert session_is_taken(message) == SESSION.is_valid(message)
 
 
 @given(pair_bodies | json_values)

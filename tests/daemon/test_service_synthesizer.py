@@ -23,8 +23,17 @@ from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SELF, Router, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech, Synthesizer
 from indextts_daemon.speech import AudioChunk, SpeechRequest
-from indextts_daemon.worker.protocol import Cancel
-from tests.daemon.rooms import StubModel, StubWorker, info, pool_of, until, voice
+from indextts_daemon.text.incoming import IncomingText
+from indextts_daemon.worker.protocol import Append, Cancel, End
+from tests.daemon.rooms import (
+    StubModel,
+    StubWorker,
+    info,
+    pool_of,
+    real_model,
+    until,
+    voice,
+)
 
 INFO = info("fake", voice("one", "en"), voice("two", "de"))
 HELLO = SpeechOrder(text="Hello there.")
@@ -290,6 +299,90 @@ async def test_a_full_queue_is_counted_with_its_reason() -> None:
     await waiting
     assert here.outcomes() == {"ok": 2, "rejected": 1}
     assert here.rejections() == {"queue_full": 1}
+
+
+def arriving(*pieces: str) -> IncomingText:
+    text = IncomingText("en")
+    for piece in pieces:
+        text.feed(piece)
+    return text
+
+
+async def test_a_text_that_is_still_arriving_is_spoken_as_it_comes() -> None:
+    here, text = room(chunk(0.5), ...), arriving("Hello there. How ")
+    order = SpeechOrder(text=text.arrived, language="en", frontend="ws")
+    async with here.synthesizer.speak(order, text) as speech:
+        speech.append("are you? ")
+        assert here.worker.sent == []
+        speech.append("Fine")
+        speech.end()
+        sent = [*here.worker.sent]
+    [(_, _, begun)] = here.worker.submitted
+    assert [sentence.raw for sentence in begun] == ["Hello there."]
+    assert [command.sentence.raw for command in sent if isinstance(command, Append)] == [
+        *("How are you?", "Fine")
+    ]
+    assert isinstance(sent[-1], End)
+    assert here.figure("input_characters_total") == len("Hello there. How are you? Fine")
+    labels = {"outcome": "cancelled", "priority": "interactive", "frontend": "ws"}
+    assert here.figure("requests_total", **labels) == 1
+
+
+async def test_a_text_that_came_whole_while_it_waited_is_ended_with_its_sentences() -> None:
+    here, text = room(), arriving("Hello there. How are you?")
+    text.end()
+    order = SpeechOrder(text=text.arrived, language="en", frontend="ws")
+    async with here.synthesizer.speak(order, text) as speech:
+        assert len([part async for part in speech]) == 2
+    [(_, _, sentences)] = here.worker.submitted
+    assert [sentence.raw for sentence in sentences] == ["Hello there.", "How are you?"]
+    assert here.worker.ends == [True]
+
+
+async def settled(worker: Any) -> int:
+    """Wait until the engine has nothing to do, and return how many chunks it has made."""
+    made = -1
+    while (now := (await worker.stats())["chunks"]) != made or not now:
+        made = now
+        await asyncio.sleep(0.3)
+    return made
+
+
+@pytest.mark.parametrize("engine", ["fake", "embedded"])
+async def test_an_engine_waits_for_what_comes_late_and_for_an_end_after_everything(
+    engine: str,
+) -> None:
+    async with real_model(model=engine, engine=engine) as real:
+        await real.model.ready()
+        worker = real.model.worker
+        assert worker is not None
+        router = Router(pool_of(real.model), fallback=real.model, household_language="en")
+        synthesizer = Synthesizer(router, real.metrics)
+        text = arriving("One is here. Two")
+        order = SpeechOrder(text=text.arrived, language="en", frontend="ws")
+        async with asyncio.timeout(60), synthesizer.speak(order, text) as speech:
+            first = await settled(worker)
+            speech.append(" is here. 😀 ")
+            speech.append("Three is")
+            second = await settled(worker)
+            assert second > first
+            speech.append(" here.")
+            speech._speak_on(speech._text.end())
+            third = await settled(worker)
+            speech._stream.end()
+            assert len([part async for part in speech]) == third > second
+        assert speech.complete
+        counters = await worker.stats()
+        assert (counters["sentences"], counters["jobs_finished"]) == (3, 1)
+
+        text = arriving("One is here. Two")
+        async with asyncio.timeout(60), synthesizer.speak(order, text) as speech:
+            await settled(worker)
+        async with asyncio.timeout(60):
+            while (counters := await worker.stats())["live_jobs"]:  # noqa: ASYNC110 nothing tells us
+                await asyncio.sleep(0.01)
+        assert counters["jobs_cancelled"] == 1
+        assert real.model.queue.in_flight == 0
 
 
 async def test_draining_lets_what_is_spoken_end_and_takes_nothing_new() -> None:

@@ -124,6 +124,7 @@ def test_a_sentence_comes_as_soon_as_what_follows_shows_that_it_is_whole() -> No
         ["Dinner is ready."],
         [],
     ]
+    assert given_back("It is so. Yes, ")[-1] == ["It is so."]
     assert given_back("Dr", ". ", "No is here. z", ". ", "B.", " yes") == [[]] * 6
     assert given_back("It is 3", ".", "14 now. ", "Yes", language="de")[-1] == ["It is 3.14 now."]
     assert given_back("Title\n", "\n", "Te", "xt ", "a")[-1] == ["Title"]

@@ -17,7 +17,6 @@ from indextts_daemon.text.sentences import split
 _LEAST_WORDS, _LEAST_LETTERS = 3, 12  # of a first clause
 _CLAUSE = re.compile(r"[,;:–—](?=\s+(\S))|[、，；：](?=(\S))")
 _FINAL, _CLOSERS = frozenset(".!?…؟۔।։。！？｡"), "\"'”’“»)]」』）】》 "
-_WORD_AHEAD = re.compile(r"\s*[^\W_]{2,64}")
 _WINDOW = (
     512  # characters of what cannot be cleaned yet that are looked at for the end of a sentence
 )
@@ -111,9 +110,7 @@ class IncomingText:
 
     def _ahead(self) -> str:
         """Return the beginning of the next word, where it may tell that a sentence has ended."""
-        if _is_final(self._text) and _WORD_AHEAD.fullmatch(self._cleaning.raw_rest):
-            return self._cleaning.rest()
-        return ""
+        return self._cleaning.next_word() if _is_final(self._text) else ""
 
     def _clause(self) -> int:
         """Return where the first clause ends, or 0 where its sentence may have arrived whole."""

@@ -11,6 +11,7 @@ _STANDS_FOR_ALL_BEFORE = "。"  # cleaning leaves it alone, and it ends no word
 _MOST_TRIES = 4
 _PATIENCE = 512  # characters for which something may be open before it is taken as it stands
 _WORTHWHILE = 64  # characters to cut off in front of what is open; less would cost the most
+_WORD = re.compile(r"\s{0,8}[^\W_]{2,64}")
 _HEADING = re.compile(r"[ \t>]*#{1,6}[ \t]")
 _BRACKETS = re.compile(r"[\[\]()\n]")
 _OPEN = re.compile(
@@ -56,6 +57,11 @@ class CleanStream:
     def rest(self) -> str:
         """Return what there is beyond, clean as if nothing more followed."""
         return _cleaned(self._before, self._raw)
+
+    def next_word(self) -> str:
+        """Return the beginning of the word beyond, and the blank before it; empty if it is none."""
+        word = _WORD.match(self._raw)
+        return _cleaned(self._before, word[0]) if word else ""
 
     @property
     def raw_rest(self) -> str:
