@@ -101,6 +101,8 @@ async def run(
             await draining
             watching.cancel()
             remembering.cancel()
+        with _survived("remembering the revision"):
+            await services.pool.revisions.save()  # it may have been told within the last second
 
 
 async def _come_up(

@@ -1,6 +1,5 @@
 """Nobody hears a voice that is no more, and nothing is rendered again without need."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 import time
 
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 AWAY = "The IndexTTS daemon at .* does not answer"
 SENTENCE = "The mail has come."
 NOTICED_S = 60
-REMEMBERED_S = 2  # the daemon writes down what its revision stands for once a second
 
 
 BEFORE = "fake: {voices: {attic: 1}}"
@@ -75,8 +73,6 @@ async def test_a_voice_that_is_added_leaves_what_was_spoken_in_the_cache(
         return await hass.voices(tagged.entity_id, "de") == ["cellar"] or None
 
     first = await cached(hass, tagged)
-    await asyncio.sleep(REMEMBERED_S)
-
     await furnish(studio, ADDED)
     await eventually(has_arrived, what="the added voice", within_s=NOTICED_S)
 
