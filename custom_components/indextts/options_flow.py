@@ -10,6 +10,8 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import UnitOfTime
 from homeassistant.helpers.selector import (
+    LanguageSelector,
+    LanguageSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -57,56 +59,51 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
             if not (mismatch := _mismatch(data, user_input)):
                 return self.async_create_entry(data=user_input)
             errors[CONF_VOICE] = "unsupported_language"
-            words |= mismatch
-        default = data.languages.default
+            words["voice"] = mismatch
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
                 _schema(data, entry.options), entry.options if user_input is None else user_input
             ),
             errors=errors,
-            description_placeholders=words | {"default": _languages(data).get(default, default)},
+            description_placeholders=words,
         )
 
 
 def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
-    languages = _languages(data)
-    voices = {}
-    for voice in data.voices:
-        spoken = ", ".join(languages.get(code, code) for code in voice.languages)
-        voices[voice.id] = f"{voice.name} - {spoken}"
+    languages = [language.code for language in data.languages.languages]
+    voices = {voice.id: f"{voice.name} ({', '.join(voice.languages)})" for voice in data.voices}
+    # What was chosen once is offered even if it is gone: the form would refuse itself.
+    if (language := options.get(CONF_LANGUAGE)) is not None and language not in languages:
+        languages.append(language)
+    if (voice := options.get(CONF_VOICE)) is not None:
+        voices.setdefault(voice, f"{voice} (?)")
     return probatio.Schema(
         {
-            probatio.Optional(CONF_LANGUAGE): _choice(languages, options.get(CONF_LANGUAGE)),
-            probatio.Optional(CONF_VOICE): _choice(voices, options.get(CONF_VOICE)),
+            probatio.Optional(CONF_LANGUAGE): LanguageSelector(
+                LanguageSelectorConfig(languages=languages)
+            ),
+            probatio.Optional(CONF_VOICE): SelectSelector(
+                SelectSelectorConfig(
+                    options=[
+                        SelectOptionDict(value=value, label=label)
+                        for value, label in voices.items()
+                    ],
+                    mode=SelectSelectorMode.DROPDOWN,
+                    sort=True,
+                )
+            ),
             probatio.Optional(CONF_SPEED): _SPEED,
             probatio.Optional(CONF_LEAD_IN): probatio.All(_LEAD_IN, probatio.Coerce(int)),
         }
     )
 
 
-def _choice(names: dict[str, str], kept: str | None) -> SelectSelector:
-    """Offer the names, and what was chosen once even if it is gone."""
-    if kept is not None and kept not in names:
-        names = {kept: f"{kept} (missing)", **names}
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=[SelectOptionDict(value=value, label=label) for value, label in names.items()],
-            mode=SelectSelectorMode.DROPDOWN,
-            sort=True,
-        )
-    )
-
-
-def _languages(data: IndexTTSData) -> dict[str, str]:
-    return {language.code: language.name for language in data.languages.languages}
-
-
-def _mismatch(data: IndexTTSData, chosen: Mapping[str, Any]) -> dict[str, str]:
-    """Name a voice and a language that were chosen and do not go together, if so."""
+def _mismatch(data: IndexTTSData, chosen: Mapping[str, Any]) -> str | None:
+    """Name the chosen voice if it does not speak the language that was chosen with it."""
     for voice in data.voices:
         for language in data.languages.languages:
             pair = chosen.get(CONF_VOICE), chosen.get(CONF_LANGUAGE)
             if pair == (voice.id, language.code) and voice.id not in language.voices:
-                return {"voice": voice.name, "language": language.name}
-    return {}
+                return voice.name
+    return None
