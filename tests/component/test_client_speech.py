@@ -259,6 +259,38 @@ async def test_a_refusal_ends_the_texts_that_still_arrive(connect: Connect) -> N
         await anext(texts)
 
 
+async def test_a_refusal_is_heard_although_texts_were_sent_into_a_closed_connection(
+    connect: Connect,
+) -> None:
+    hung_up, sent = asyncio.Event(), asyncio.Event()
+
+    async def late() -> AsyncGenerator[str]:
+        await hung_up.wait()
+        for _ in range(100):
+            yield "la "
+            await asyncio.sleep(0.001)
+        sent.set()
+
+    async def handler(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive_json()
+        await socket.send_bytes(b"RIFF")
+        said = {"code": "worker_lost", "message": "It broke.", "type": "server_error"}
+        await socket.send_json({"type": "error", "error": said})
+        assert request.transport is not None
+        request.transport.close()
+        hung_up.set()
+        return socket
+
+    audio = (await connect(handler)).speak(late(), ORDER)
+    async with asyncio.timeout(PATIENCE_S):
+        assert await anext(audio) == b"RIFF"
+        await sent.wait()
+        with pytest.raises(IndexTTSFailureError, match="It broke"):
+            await anext(audio)
+
+
 @pytest.mark.parametrize("error", [ValueError, TimeoutError, OSError, aiohttp.ClientError])
 @pytest.mark.parametrize("begun", [False, True])
 async def test_an_error_of_the_texts_surfaces_as_it_is_and_hangs_up(

@@ -190,12 +190,14 @@ async def test_a_daemon_that_is_away_is_looked_for_every_few_seconds(house: Hous
             looked.append(second)
     assert max(after - before for before, after in zip([0, *looked], looked, strict=False)) <= 11
     assert looked[0] <= 2
-    assert len(looked) <= 20
+    assert house.client.info.call_count <= 20
 
     house.client.info.side_effect = None
     house.daemon.happen("state")
     await house.later(11)
-    assert house.state == STATE_UNKNOWN
+    assert (house.state, house.daemon.listeners) == (STATE_UNKNOWN, 1)
+    await house.happen(LOST)
+    await house.later(2)
     assert house.daemon.listeners == 1
 
 
