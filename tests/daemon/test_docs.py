@@ -11,6 +11,7 @@ import pytest
 from indextts_daemon.api import schema, stream
 from indextts_daemon.api.problems import STATUS
 from indextts_daemon.api.schema import MAX_MESSAGE_BYTES, MAX_SESSION_CHARACTERS
+from indextts_daemon.errors import SpeechError
 from indextts_daemon.text import seams
 from tests.daemon.door import TOKEN, Door
 from tests.daemon.fake_audio import assert_spoken_by_fake
@@ -69,9 +70,14 @@ def test_the_page_names_every_message_every_field_and_every_bound() -> None:
         f"{seams._PATIENCE} characters",
     ):
         assert bound in STREAMING, bound
-    codes = set(
-        re.findall(r"`(\w+)`", STREAMING.partition("## Errors")[2].partition("A message")[0])
-    )
-    assert set(STATUS) & codes == codes - {"error", "message", "type", "code", "param"} - {
-        *("request_id", "retry_after_s", "input")
+
+
+def test_the_page_names_every_error_and_how_the_connection_closes_after_it() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (\d{4}) \|", STREAMING, re.MULTILINE)
+    named = {code: int(close) for codes, close in rows for code in re.findall(r"\w+", codes)}
+    assert {code: stream._close_code(SpeechError("", code=code)) for code in named} == named
+    assert set(STATUS) - set(named) == {
+        *("bad_request", "not_found", "method_not_allowed", "upgrade_required"),
+        *("unauthorized", "pairing_code_invalid", "pairing_closed"),
+        *("slow_body", "unsupported_media_type"),
     }

@@ -11,7 +11,6 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from indextts_daemon.audio.output import OutputFormat
 from indextts_daemon.errors import (
-    EngineUnavailableError,
     InvalidRequestError,
     SpeechError,
     place_of,
@@ -130,10 +129,7 @@ class _Session:
                 "session.config comes once. Open another connection for another voice.",
                 param="type",
             )
-        if self._services.synthesizer.draining:
-            raise EngineUnavailableError(
-                "The daemon is stopping. Try again when it is back.", code="draining"
-            )
+        self._services.synthesizer.check_open()
         self._order, self._output = schema.session(said)
         self._text = IncomingText(None if self._order.language == AUTO else self._order.language)
 
@@ -146,19 +142,13 @@ class _Session:
                 param="text",
             )
         for start in range(0, len(text), BITE):
-            self._feed(text[start : start + BITE])
+            (self._text.feed if self._speech is None else self._speech.append)(
+                text[start : start + BITE]
+            )
             await asyncio.sleep(0)
-
-    def _feed(self, text: str) -> None:
-        if self._speech is not None:
-            self._speech.append(text)
-            return
-        self._text.feed(text)
-        if self._opened.is_set():
-            return
         if self._text.has_sentence:
-            self._opened.set()
-        elif not self._opens_soon and self._text.has_clause:
+            self._open()
+        elif not (self._opens_soon or self._opened.is_set()) and self._text.has_clause:
             self._opens_soon = True
             asyncio.get_running_loop().call_later(GRACE_S, self._open_early)
 
@@ -166,6 +156,12 @@ class _Session:
         """Begin with a first clause, unless the rest of its sentence has come meanwhile."""
         self._opens_soon = False
         if self._text.has_clause:
+            self._open()
+
+    def _open(self) -> None:
+        """Let the speaking begin; what has arrived by now tells the language."""
+        if self._order is not None and not self._opened.is_set():
+            self._order = replace(self._order, text=self._text.arrived)
             self._opened.set()
 
     def _end(self) -> None:
@@ -174,7 +170,7 @@ class _Session:
             self._speech.end()
         else:
             self._text.end()
-        self._opened.set()
+        self._open()
 
     def _must_be_open(self) -> None:
         if self._order is None:
@@ -186,10 +182,9 @@ class _Session:
         """Once there are words, speak them and what follows, and say goodbye."""
         await self._opened.wait()
         assert self._order is not None and self._output is not None  # noqa: PT018, S101 opened
-        order = replace(self._order, text=self._text.arrived)
         self._ordered = True
         async with (
-            self._services.synthesizer.speak(order, self._text) as speech,
+            self._services.synthesizer.speak(self._order, self._text) as speech,
             aclosing(encoded(speech, self._output, self._services)) as audio,
         ):
             self._speech = speech

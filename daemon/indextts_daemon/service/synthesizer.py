@@ -153,13 +153,17 @@ class Synthesizer:
             return False
         return True
 
-    async def _accept(self, order: SpeechOrder) -> Route:
+    def check_open(self) -> None:
+        """Raise EngineUnavailableError if no further order is taken."""
         if self._draining:
             raise EngineUnavailableError(
                 "The daemon is stopping. Try again when it is back.",
                 code="draining",
                 retry_after_s=10.0,
             )
+
+    async def _accept(self, order: SpeechOrder) -> Route:
+        self.check_open()
         if not has_words(clean(order.text)):
             raise NothingToSayError(
                 "There is no word to speak in the input. Write some letters or digits.",

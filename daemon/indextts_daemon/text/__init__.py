@@ -8,6 +8,9 @@ TEXT_RULES_VERSION = "1"  # part of the revision: raise it when any text is read
 
 
 def prepare(text: str, language: str) -> list[Sentence]:
-    """Clean and split a text; empty when there is nothing to say."""
+    """Clean and split a text; empty when there is nothing to say.
+
+    The plain twin of `incoming.IncomingText`, which gives the same of a text that is arriving.
+    """
     sentences = filter(has_words, split(clean(text), language))
     return [Sentence(raw=sentence, normalized=sentence) for sentence in sentences]
