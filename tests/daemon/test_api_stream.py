@@ -197,6 +197,22 @@ async def test_the_first_clause_is_heard_while_its_sentence_is_written(door: Doo
     assert_spoken_by_fake(here.samples, sentences, tag=1)
 
 
+@pytest.mark.parametrize("before", [[], ["Good morning. Yes"]], ids=["first", "later"])
+async def test_a_sentence_is_heard_while_its_writer_looks_something_up(
+    door: Door, before: list[str]
+) -> None:
+    first = ["Good morning."] if before else []
+    looking = f"{'Yes' if before else 'Well'}, let me see."
+    async with session(door) as here:
+        await here.say(*map(text, before))
+        await here.say(text(looking.removeprefix("Yes") if before else looking))
+        await here.hear_audio(44 + 2 * round(len("".join([*first, looking])) * 0.06 * 24000))
+        assert_spoken_by_fake(here.samples, [*first, looking], tag=1)
+        await here.say(text(" It is late."), DONE)
+        await here.hear_out()
+    assert_spoken_by_fake(here.samples, [*first, looking, "It is late."], tag=1)
+
+
 async def test_no_clause_is_cut_from_a_sentence_that_comes_at_once(door: Door) -> None:
     sentence = "Good morning to you all, the coffee is ready."
     for pieces in ([sentence], [sentence[:30], sentence[30:]], [sentence[:-1]]):

@@ -131,6 +131,39 @@ def test_a_sentence_comes_as_soon_as_what_follows_shows_that_it_is_whole() -> No
     assert given_back("你好。", "今", "天", language="zh") == [[], [], ["你好。"]]
 
 
+@pytest.mark.parametrize("begins_at", [0, 1, 2])
+@pytest.mark.parametrize("language", ["en", None])
+def test_a_pause_ends_a_sentence_that_looks_whole(language: str | None, begins_at: int) -> None:
+    text, said = IncomingText(language), list[str]()
+    for at, piece in enumerate(["Hello. Let me look it up.", " It is **3.1", "4** degrees."]):
+        if at == begins_at:
+            said += text.begin("en")
+        said += text.feed(piece)
+        said += text.pause()
+    if begins_at == 0:
+        assert said == ["Hello.", "Let me look it up.", "It is 3.14 degrees."]
+    assert said + text.end() == ["Hello.", "Let me look it up.", "It is 3.14 degrees."]
+    assert text.arrived == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "language"),
+    [
+        ("Let me look", "en"),
+        ("It costs 3.", "en"),
+        ("So macht man das, z. B.", "de"),
+        ("See [the manual.", "en"),
+        ("See <a title='One.", "en"),
+        ("...", "en"),
+    ],
+)
+def test_a_pause_ends_nothing_else(written: str, language: str) -> None:
+    text = IncomingText(language)
+    text.begin(language)
+    assert text.feed(written) + text.pause() == []
+    assert not text.has_sentence
+
+
 def test_what_is_not_a_word_waits_for_one_and_is_not_spoken_alone() -> None:
     text = IncomingText()
     text.begin("en")

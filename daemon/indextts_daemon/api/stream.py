@@ -39,6 +39,7 @@ PING_S = 20.0
 IDLE_S = 60.0
 BITE = 1024  # characters to read at once; between bites others have their turn
 GRACE_S = 0.04  # for the rest of a sentence that is on its way with its first clause
+PAUSE_S = 0.7  # without text, after which a sentence that looks whole is taken for whole
 CLOSING_S = 5.0  # for the client to say goodbye
 
 DESCRIPTION = (
@@ -79,6 +80,7 @@ class _Session:
         self._left = False
         self._opened = asyncio.Event()  # there are words to begin with
         self._opens_soon = False
+        self._pausing: asyncio.TimerHandle | None = None
         self._ordered = False
 
     async def run(self) -> None:
@@ -94,6 +96,8 @@ class _Session:
                 await self._close(WSCloseCode.OK)
         except* Exception as group:  # noqa: BLE001 the border: nothing else would tell the client
             await self._fail(_first(group))
+        finally:
+            self._writing()
 
     async def _read(self) -> None:
         """Take in what the client says until it leaves or cancels."""
@@ -135,6 +139,7 @@ class _Session:
 
     async def _take(self, text: str) -> None:
         self._must_be_open()
+        self._writing()
         if self._text.characters + len(text) > schema.MAX_SESSION_CHARACTERS:
             raise TooLargeError(
                 f"A session takes {schema.MAX_SESSION_CHARACTERS} characters. "
@@ -151,6 +156,21 @@ class _Session:
         elif not (self._opens_soon or self._opened.is_set()) and self._text.has_clause:
             self._opens_soon = True
             asyncio.get_running_loop().call_later(GRACE_S, self._open_early)
+        self._pausing = asyncio.get_running_loop().call_later(PAUSE_S, self._pause)
+
+    def _writing(self) -> None:
+        """Note that the writer goes on."""
+        if self._pausing is not None:
+            self._pausing.cancel()
+
+    def _pause(self) -> None:
+        """Speak what looks whole: a writer who looks something up may be gone for long."""
+        if self._speech is None:
+            self._text.pause()
+        else:
+            self._speech.pause()
+        if self._text.has_sentence:
+            self._open()
 
     def _open_early(self) -> None:
         """Begin with a first clause, unless the rest of its sentence has come meanwhile."""
@@ -166,6 +186,7 @@ class _Session:
 
     def _end(self) -> None:
         self._must_be_open()
+        self._writing()
         if self._speech is not None:
             self._speech.end()
         else:

@@ -57,6 +57,10 @@ class Speech:
         """Speak on with the next piece of a text that is still arriving."""
         self._speak_on(self._text.feed(text))
 
+    def pause(self) -> None:
+        """Say that nothing has arrived for a while."""
+        self._speak_on(self._text.pause())
+
     def end(self) -> None:
         """Say that the text has arrived whole."""
         self._speak_on(self._text.end())

@@ -17,9 +17,7 @@ from indextts_daemon.text.sentences import split
 _LEAST_WORDS, _LEAST_LETTERS = 3, 12  # of a first clause
 _CLAUSE = re.compile(r"[,;:–—](?=\s+(\S))|[、，；：](?=(\S))")
 _FINAL, _CLOSERS = frozenset(".!?…؟۔।։。！？｡"), "\"'”’“»)]」』）】》 "
-_WINDOW = (
-    512  # characters of what cannot be cleaned yet that are looked at for the end of a sentence
-)
+_WINDOW = 512  # characters not cleaned yet in which the end of a sentence is looked for
 _WIDE = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # a syllable each
 _OPENING, _CLOSING = "([{（［｛「『【《", ")]}）］｝」』】》"
 
@@ -37,6 +35,7 @@ class IncomingText:
         self.has_sentence = False  # a first one has arrived whole
         self._languages = tuple(ABBREVIATIONS) if language is None else (language,)
         self._cleaning = CleanStream()
+        self._settled = ""  # whole sentences that came, and a pause, before `begin`
         self._text = ""  # clean, and not given back yet
         self._begun = False
 
@@ -50,7 +49,8 @@ class IncomingText:
     @property
     def arrived(self) -> str:
         """What has arrived and was not given back, clean."""
-        return self._text if self.ended else self._text + self._cleaning.rest()
+        rest = "" if self.ended else self._cleaning.rest()
+        return self._settled + self._text + rest
 
     @property
     def has_clause(self) -> bool:
@@ -74,15 +74,25 @@ class IncomingText:
         self._languages, self._begun = (language,), True
         if self.ended:
             return self._take_all()
-        if sentences := self._take_complete():
+        settled, self._settled = self._settled, ""
+        if sentences := self._spoken(settled) + self._take_complete():
             return sentences
         cut = self._clause()
         clause, self._text = self._text[:cut], self._text[cut:]
         return [clause] if cut else []
 
+    def pause(self) -> list[str]:
+        """Say that nothing has followed for a while, which ends a sentence that looks whole."""
+        if self.ended or self._cleaning.is_open or not self._looks_whole():
+            return []
+        whole, self._cleaning = f"{self.arrived}\n", CleanStream()
+        self._settled, self._text = ("", whole) if self._begun else (whole, "")
+        self.has_sentence = True
+        return self._take_all() if self._begun else []
+
     def end(self) -> list[str]:
         """Say that nothing more follows, and give back the rest; none before `begin`."""
-        self._text = self.arrived
+        self._settled, self._text = "", self.arrived
         self.ended = True
         return self._take_all() if self._begun else []
 
@@ -91,6 +101,9 @@ class IncomingText:
 
     def _take_all(self) -> list[str]:
         text, self._text = self._text, ""
+        return self._spoken(text)
+
+    def _spoken(self, text: str) -> list[str]:
         return [sentence for sentence in split(text, self._languages[0]) if has_words(sentence)]
 
     def _take_complete(self) -> list[str]:
@@ -107,6 +120,17 @@ class IncomingText:
         while sentences and not (len(following) > 1 and has_words(following)):
             following = sentences.pop() + following
         return sentences
+
+    def _looks_whole(self) -> bool:
+        """Whether what has arrived ends as a sentence does, and not as "z. B." or "3." do."""
+        text = self._text + self._cleaning.rest()
+        word = text.rstrip("".join(_FINAL) + _CLOSERS)
+        return (
+            has_words(text)
+            and _is_final(text)
+            and not word[-1:].isdecimal()
+            and all(split(f"{text} Ja", language)[-1] == "Ja" for language in self._languages)
+        )
 
     def _ahead(self) -> str:
         """Return the beginning of the next word, where it may tell that a sentence has ended."""

@@ -68,6 +68,11 @@ class CleanStream:
         """What there is beyond, as it came."""
         return self._raw
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something has begun in it that what follows may still close."""
+        return _first_open(self._raw) < len(self._raw)
+
     def _cut(self, seam: int) -> str | None:
         """Return what is before the seam, unless the two sides would be read otherwise apart."""
         before, after = self._raw[:seam], self._raw[seam:]
