@@ -22,7 +22,6 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
     TextSelector,
     TextSelectorConfig,
-    TextSelectorType,
 )
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
@@ -53,7 +52,7 @@ _PLACE_SCHEMA: Final = probatio.Schema(
 _CREDENTIAL_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_CREDENTIAL): TextSelector(
-            TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="one-time-code")
+            TextSelectorConfig(autocomplete="one-time-code")
         ),
     }
 )

@@ -38,9 +38,12 @@ _LEAD_IN: Final = NumberSelector(
     )
 )
 
+# Where an empty slider would stand for something else.
+_NEUTRAL: Final[Mapping[str, Any]] = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
+
 
 class IndexTTSOptionsFlow(OptionsFlowWithReload):
-    """One form. What is left empty is not kept, and so is the daemon's to decide."""
+    """One form. What is left empty or changes nothing is not kept."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Offer what the daemon was last seen to have."""
@@ -57,13 +60,17 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
         errors: dict[str, str] = {}
         if user_input is not None:
             if not (mismatch := _mismatch(data, user_input)):
-                return self.async_create_entry(data=user_input)
+                chosen = user_input.items()
+                return self.async_create_entry(
+                    data={name: value for name, value in chosen if value != _NEUTRAL.get(name)}
+                )
             errors[CONF_VOICE] = "unsupported_language"
             words["voice"] = mismatch
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                _schema(data, entry.options), entry.options if user_input is None else user_input
+                _schema(data, entry.options),
+                {**_NEUTRAL, **entry.options} if user_input is None else user_input,
             ),
             errors=errors,
             description_placeholders=words,

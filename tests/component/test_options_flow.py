@@ -27,6 +27,8 @@ from tests.component.sample import LANGUAGES, LOADING, VOICES
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://nas.local:8818")
 ALL = {CONF_LANGUAGE: "en-GB", CONF_VOICE: "heart", CONF_SPEED: 1.25, CONF_LEAD_IN: 500}
 
+NEUTRAL = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
+
 
 async def start(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
     flow = await hass.config_entries.options.async_init(entry.entry_id)
@@ -75,9 +77,17 @@ async def test_nothing_has_to_be_chosen(hass: HomeAssistant, loaded: MockConfigE
     flow = await start(hass, loaded)
     assert is_form(flow, "init")
     assert not any(field["required"] for field in shown_fields(flow))
-    assert suggestions(flow) == {}
+    assert suggestions(flow) == NEUTRAL
     assert "How nas speaks" in words(flow, "options")
     await choose(hass, loaded, {})
+    assert loaded.options == {}
+
+
+async def test_a_slider_that_changes_nothing_is_not_kept(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
+    await choose(hass, loaded, ALL)
+    await choose(hass, loaded, NEUTRAL)
     assert loaded.options == {}
 
 
@@ -139,7 +149,7 @@ async def test_numbers_are_slid_between_their_bounds(
             await send(hass, flow, {name: value})
     for value in bounds[:2]:
         await choose(hass, loaded, {name: value})
-        assert loaded.options == {name: value}
+        assert {**NEUTRAL, **loaded.options} == {**NEUTRAL, name: value}
 
 
 async def test_a_voice_and_a_language_that_do_not_go_together_are_refused_by_name(

@@ -129,6 +129,15 @@ def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
         ), key
 
 
+@pytest.mark.parametrize("file", sorted((FOLDER / "translations").iterdir()), ids=lambda f: f.stem)
+def test_an_error_beside_a_field_is_plain_text(file: Path) -> None:
+    """Home Assistant renders Markdown in descriptions only."""
+    sentences = [
+        text for flow in ("config", "options") for text in read(file)[flow]["error"].values()
+    ]
+    assert not [text for text in sentences if re.search(r"[`*]|\]\(", text)]
+
+
 def test_translations_hold_text_only() -> None:
     text = (FOLDER / "translations/en.json").read_text(encoding="utf-8")
     assert "[%key" not in text
