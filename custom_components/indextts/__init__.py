@@ -10,7 +10,7 @@ from .client import IndexTTSClient
 from .const import DOMAIN
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import async_keep_device
-from .issues import async_forget_issues
+from .issues import async_follow_entries
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -18,8 +18,9 @@ PLATFORMS = [Platform.SENSOR, Platform.TTS]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001 - core's
-    """Register the actions, which stay whatever becomes of the entries."""
+    """Register the actions, and what stays whatever becomes of the entries."""
     async_setup_services(hass)
+    async_follow_entries(hass)
     return True
 
 
@@ -42,10 +43,4 @@ async def async_setup_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> 
 
 async def async_unload_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> bool:
     """Take the entities down."""
-    async_forget_issues(hass, entry)
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-
-
-async def async_remove_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> None:
-    """Forget what was said about a daemon that may never have been loaded."""
-    async_forget_issues(hass, entry)

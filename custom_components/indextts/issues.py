@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigEntryState,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .client import (
     IndexTTSError,
@@ -47,10 +53,17 @@ def async_check_default_voice(
 
 
 @callback
-def async_forget_issues(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
-    """Take away all that was said about a daemon that is no longer looked at."""
-    for key in (*_INCOMPATIBLE, _DEFAULT_VOICE_MISSING):
-        _async_set(hass, entry, key, None)
+def async_follow_entries(hass: HomeAssistant) -> None:
+    """Take away all that was said about a daemon as soon as it is no longer looked at."""
+
+    @callback
+    def follow(_: ConfigEntryChange, entry: ConfigEntry[Any]) -> None:
+        # An entry that is still tried when it is switched off is never unloaded.
+        if entry.domain == DOMAIN and entry.state is ConfigEntryState.NOT_LOADED:
+            for key in (*_INCOMPATIBLE, _DEFAULT_VOICE_MISSING):
+                _async_set(hass, entry, key, None)
+
+    async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, follow)
 
 
 @callback

@@ -158,9 +158,14 @@ async def test_nothing_is_said_of_a_daemon_that_is_no_longer_used(
     assert issues(hass) == {}
 
 
+@pytest.mark.parametrize("failure", [None, TOO_OLD])
 async def test_nothing_is_said_of_a_daemon_that_is_switched_off_here(
-    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock
+    hass: HomeAssistant,
+    choosy: MockConfigEntry,
+    client: MagicMock,
+    failure: IndexTTSError | None,
 ) -> None:
+    client.info.side_effect = failure
     await hass.config_entries.async_setup(choosy.entry_id)
     assert len(issues(hass)) == 1
     await hass.config_entries.async_set_disabled_by(choosy.entry_id, ConfigEntryDisabler.USER)
