@@ -75,13 +75,16 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         """Look again at every event and when events end; try to hear more of them, for ever."""
         pause_s = SHORTEST_PAUSE_S
         while True:
+            was_lost = True
             with suppress(IndexTTSError):
                 await self.async_meet()
+                was_lost = False  # if only its events are refused, nothing has changed
                 async with aclosing(self.client.events()) as events:
                     async for _ in events:
+                        was_lost = True
                         pause_s = SHORTEST_PAUSE_S
                         await self.async_request_refresh()
-            if self.last_update_success:  # or it is known to be away
+            if was_lost and self.last_update_success:  # or it is known to be away
                 await self.async_refresh()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -90,18 +93,28 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
     async def _async_update_data(self) -> IndexTTSData:
         try:
             data = await self._async_look()
-        except IndexTTSAuthError as err:
-            raise translated(ConfigEntryAuthFailed, err) from err
         except IndexTTSError as err:
-            async_check_compatibility(self.hass, self.config_entry, err)
-            failure = translated(UpdateFailed, err)
-            failure.retry_after = err.retry_after_s
-            raise failure from err
+            if self._shutdown_requested:  # the entry went away meanwhile: nobody asks any more
+                return self.data
+            raise self._failure(err) from err
+        if not self._shutdown_requested:
+            self._follow(data)
+        return data
+
+    def _failure(self, err: IndexTTSError) -> ConfigEntryAuthFailed | UpdateFailed:
+        self.update_interval = POLL_INTERVAL
+        if isinstance(err, IndexTTSAuthError):
+            return translated(ConfigEntryAuthFailed, err)
+        async_check_compatibility(self.hass, self.config_entry, err)
+        failure = translated(UpdateFailed, err)
+        failure.retry_after = err.retry_after_s
+        return failure
+
+    def _follow(self, data: IndexTTSData) -> None:
         async_check_compatibility(self.hass, self.config_entry, None)
         if data.readiness.ready:
             async_check_default_voice(self.hass, self.config_entry, data.voices)
         self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
-        return data
 
     async def _async_look(self) -> IndexTTSData:
         info = await self.async_meet()

@@ -1,6 +1,7 @@
 """What is known of a daemon follows it: at its events, when it falls silent, when it is back."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 import logging
 from unittest.mock import MagicMock
@@ -9,10 +10,11 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import tts
 from homeassistant.components.tts.const import DATA_COMPONENT
 from homeassistant.components.tts.entity import TextToSpeechEntity
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -31,11 +33,13 @@ from custom_components.indextts.client import (
     IndexTTSTooOldError,
     Language,
     Languages,
+    Status,
     Voice,
 )
+from custom_components.indextts.const import CONF_VOICE, DOMAIN
 from custom_components.indextts.errors import error_key
 from tests.component.happenings import Happenings, settle
-from tests.component.sample import INFO, LOADING, READY, VOICES
+from tests.component.sample import INFO, LOADING, READY, STATUS, VOICES
 
 ENTITY_ID = "tts.indextts"
 LOST = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
@@ -261,6 +265,20 @@ async def test_a_daemon_whose_events_fail_is_polled_without_a_word(
     assert lines() == []
 
 
+async def test_a_daemon_whose_events_are_refused_is_looked_at_no_more_often(house: House) -> None:
+    async def refused() -> AsyncGenerator[str]:
+        for error in (IndexTTSFailureError("no_stream", "Not here."),):
+            raise error
+        yield "never"
+
+    house.client.events.side_effect = refused
+    await house.happen(LOST)
+    house.client.voices.reset_mock()
+    for _ in range(120):
+        await house.later(1)
+    assert 3 <= house.client.voices.call_count <= 4
+
+
 @every_error
 async def test_any_failure_of_speech_is_said_in_words(
     house: House, lines: Callable[[], list[str]], error: IndexTTSError
@@ -301,3 +319,50 @@ async def test_an_entry_that_goes_away_listens_no_longer(house: House) -> None:
     for _ in range(10):
         await house.later(11)
     house.client.info.assert_not_called()
+
+
+@pytest.mark.parametrize("outcome", [None, *ERRORS[3:6]], ids=lambda error: error and error.code)
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_look_that_outlasts_its_entry_says_nothing_of_it(
+    house: House,
+    lines: Callable[[], list[str]],
+    outcome: IndexTTSError | None,
+    *,
+    removed: bool,
+) -> None:
+    hass, entries = house.hass, house.hass.config_entries
+    entries.async_update_entry(house.entry, options={CONF_VOICE: "heart"})
+    answer = asyncio.Event()
+
+    async def slow() -> Status:
+        await answer.wait()
+        if outcome is not None:
+            raise outcome
+        return STATUS
+
+    await house.happen("state")
+    house.client.status.side_effect = slow
+    house.client.voices.return_value = VOICES[1:]  # the default voice is gone
+    house.client.status.reset_mock()
+    house.daemon.happen("voice")  # too soon after the other: Home Assistant itself looks later
+    await turns()
+    house.freezer.tick(2)
+    async_fire_time_changed(hass)
+    await turns()
+    house.client.status.assert_called_once()
+
+    if removed:
+        await entries.async_remove(house.entry.entry_id)
+    else:
+        await entries.async_set_disabled_by(house.entry.entry_id, ConfigEntryDisabler.USER)
+    answer.set()
+    await settle(hass)
+    assert not [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert not entries.flow.async_progress()
+    assert lines() == []
+
+
+async def turns() -> None:
+    """Let everything happen that needs no time, but for a look that waits for its answer."""
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -29,6 +29,7 @@ from custom_components.indextts.client import (
     IndexTTSOtherInstanceError,
     IndexTTSRequestError,
     IndexTTSTooNewError,
+    Readiness,
 )
 from custom_components.indextts.const import DOMAIN
 from tests.component.sample import LOADING, READY, VOICES
@@ -178,6 +179,19 @@ async def test_a_loading_daemon_is_asked_again_soon(
     assert state(hass) == STATE_UNKNOWN
     await later(hass, freezer, 25)
     assert state(hass) == STATE_UNAVAILABLE
+
+
+async def test_a_daemon_that_shut_down_is_not_asked_more_often_than_any_that_is_away(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = Readiness(ready=False, state="draining")
+    await later(hass, freezer, 31)
+    client.info.side_effect = NO_ANSWER
+    await later(hass, freezer, 6)
+    assert state(hass) == STATE_UNAVAILABLE
+    client.info.reset_mock()
+    await later(hass, freezer, 6)
+    client.info.assert_not_called()
 
 
 async def test_a_daemon_that_starts_again_keeps_its_voices_until_it_lists_them(
