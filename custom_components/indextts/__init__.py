@@ -12,6 +12,7 @@ from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import async_keep_device
 from .issues import async_follow_entries
 from .services import async_setup_services
+from .session import async_stop
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.SENSOR, Platform.TTS]
@@ -42,5 +43,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> 
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> bool:
-    """Take the entities down."""
+    """Take the entities down; what they speak ends if they do not come back."""
+    if entry.disabled_by:
+        await async_stop(hass, entry)
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: IndexTTSConfigEntry) -> None:
+    """End what it speaks, which nothing else could stop any more."""
+    await async_stop(hass, entry)

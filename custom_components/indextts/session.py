@@ -2,7 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any, Final
+from weakref import WeakSet
 
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
 from .errors import failure
 
 
@@ -58,5 +65,23 @@ class SpeechSession:
             self._wait = None
             self._live = self._live and chunk is not None
         if self._stopped:
+            if chunk is not None:  # it was on its way already: there was no wait to end
+                await self._audio.aclose()
             raise failure("stopped")
         return chunk
+
+
+# By entry: speech outlives a reload, and can be stopped after it. Weak: it may never be read.
+_SESSIONS: Final[HassKey[dict[str, WeakSet[SpeechSession]]]] = HassKey(DOMAIN)
+
+
+@callback
+def async_keep(hass: HomeAssistant, entry: ConfigEntry[Any], session: SpeechSession) -> None:
+    """Let `async_stop` of this entry reach a session."""
+    hass.data.setdefault(_SESSIONS, {}).setdefault(entry.entry_id, WeakSet()).add(session)
+
+
+async def async_stop(hass: HomeAssistant, entry: ConfigEntry[Any]) -> int:
+    """End all that is being spoken for an entry now, and say how many that were."""
+    sessions = hass.data.get(_SESSIONS, {}).pop(entry.entry_id, ())
+    return sum(await asyncio.gather(*(session.stop() for session in list(sessions))))

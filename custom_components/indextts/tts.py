@@ -1,10 +1,8 @@
 """Lets Home Assistant speak through the daemon."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import aclosing
 from typing import Any, override
-from weakref import WeakSet
 
 from homeassistant.components.tts import TextToSpeechEntity, TtsAudioType, Voice
 from homeassistant.components.tts.entity import TTSAudioRequest, TTSAudioResponse
@@ -21,7 +19,7 @@ from .errors import translated
 from .formats import FORMAT_OPTIONS, AudioFormat, audio_format
 from .order import sound, speech_order, voices_of
 from .rendering import async_render
-from .session import SpeechSession
+from .session import SpeechSession, async_keep, async_stop
 
 PARALLEL_UPDATES = 0  # the daemon queues
 
@@ -44,7 +42,6 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         self._attr_supported_options = [*SPEECH_OPTIONS, *FORMAT_OPTIONS]
         self._defaults = coordinator.config_entry.options
         self._revision = coordinator.data.info.revision
-        self._sessions: WeakSet[SpeechSession] = WeakSet()  # weak: a stream may never be read
 
     @property
     @override
@@ -97,8 +94,7 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
 
     async def async_stop(self) -> ServiceResponse:
         """End all that is being spoken now, and say how many that were."""
-        stopped = await asyncio.gather(*(session.stop() for session in list(self._sessions)))
-        return {"stopped": sum(stopped)}
+        return {"stopped": await async_stop(self.hass, self.coordinator.config_entry)}
 
     @callback
     @override
@@ -114,7 +110,7 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         audio = audio_format(options)
         order = self._order(language, options, audio)
         session = SpeechSession(self._async_audio(texts, order))
-        self._sessions.add(session)
+        async_keep(self.hass, self.coordinator.config_entry, session)
         return TTSAudioResponse(audio.extension, await session.open())
 
     def _order(self, language: str, options: dict[str, Any], audio: AudioFormat) -> SpeechOrder:

@@ -9,6 +9,7 @@ from unittest.mock import MagicMock, patch
 
 from homeassistant.components import media_source, tts
 from homeassistant.components.tts.const import DATA_TTS_MANAGER
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.network import NoURLAvailableError
@@ -27,6 +28,7 @@ from custom_components.indextts.client import (
     SpeechOrder,
 )
 from custom_components.indextts.const import DOMAIN, SPEECH_OPTIONS
+from custom_components.indextts.session import SpeechSession
 from tests.component.conftest import spoken
 from tests.component.sample import INFO
 from tests.component.sounds import SECONDS, encoded
@@ -326,6 +328,73 @@ async def test_a_listener_that_dawdles_holds_nothing_up(
     assert await stop() == {ENTITY_ID: 0}
     with pytest.raises(HomeAssistantError, match="stopped"):
         await anext(response.data_gen)
+
+
+async def test_a_chunk_that_comes_with_the_silence_leaves_nothing_open() -> None:
+    chunk: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    ended = asyncio.Event()
+
+    async def audio() -> AsyncGenerator[bytes]:
+        try:
+            yield b"la"
+            yield await chunk
+            yield b"la"
+        finally:
+            ended.set()
+
+    made = audio()  # held, or losing it would end it, too
+    session = SpeechSession(made)
+    stream = await session.open()
+    assert await anext(stream) == b"la"
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    chunk.set_result(b"late")
+    assert await session.stop()
+    with pytest.raises(HomeAssistantError, match="stopped"):
+        await waiting
+    assert ended.is_set()
+
+
+async def test_new_settings_cut_nothing_short_and_silence_still_comes(
+    hass: HomeAssistant, stop: Callable[..., Any], loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    more = asyncio.Event()
+
+    async def long() -> AsyncGenerator[bytes]:
+        yield b"la"
+        await more.wait()
+        yield b"la"
+
+    client.speak.side_effect = lambda texts, order: long()
+    listening = speech(hass)
+    await asyncio.sleep(0.01)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    more.set()
+    assert await listening == b"lala"
+
+    more.clear()
+    listening = speech(hass, voice="heart")
+    await asyncio.sleep(0.01)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    assert await stop() == {ENTITY_ID: 1}
+    with pytest.raises(HomeAssistantError, match="stopped"):
+        await listening
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_daemon_that_is_given_up_falls_silent(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, *, removed: bool
+) -> None:
+    client.speak.side_effect = lambda texts, order: endless()
+    listening = speech(hass)
+    await asyncio.sleep(0.01)
+    if removed:
+        await hass.config_entries.async_remove(loaded.entry_id)
+    else:
+        await hass.config_entries.async_set_disabled_by(loaded.entry_id, ConfigEntryDisabler.USER)
+    async with asyncio.timeout(1):
+        with pytest.raises(HomeAssistantError, match="stopped"):
+            await listening
 
 
 async def test_only_the_targeted_daemon_falls_silent(
