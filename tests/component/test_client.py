@@ -260,6 +260,15 @@ async def test_a_list_of_something_else_is_not_a_daemon(connect: Connect) -> Non
         await client.voices()
 
 
+async def test_json_without_a_bottom_is_not_a_daemon(connect: Connect) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text="[" * 200_000, content_type="application/json")
+
+    client = await connect(handler)
+    with pytest.raises(IndexTTSNotADaemonError):
+        await client.info()
+
+
 async def test_a_code_is_exchanged_for_a_token(connect: Connect) -> None:
     async def handler(request: web.Request) -> web.Response:
         assert (request.method, request.path) == ("POST", "/v1/pair")

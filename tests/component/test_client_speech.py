@@ -339,6 +339,27 @@ async def test_a_listener_that_leaves_hangs_up_and_ends_the_texts(connect: Conne
         await anext(texts)
 
 
+async def test_a_listener_is_let_go_although_the_daemon_goes_on_and_on(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_CLOSE_S", 0.1)
+    left = asyncio.Event()
+
+    async def talk(socket: web.WebSocketResponse) -> None:
+        try:
+            while True:
+                await socket.send_bytes(b"la" * 1000)
+                await asyncio.sleep(0.001)
+        finally:
+            left.set()
+
+    audio = (await connect(stream(talk))).speak(words("Hi."), ORDER)
+    assert await anext(audio) == b"la" * 1000
+    async with asyncio.timeout(PATIENCE_S):
+        await audio.aclose()
+        await left.wait()
+
+
 async def test_a_listener_that_is_cancelled_while_it_waits_hangs_up(connect: Connect) -> None:
     begun, left = asyncio.Event(), asyncio.Event()
 
@@ -451,12 +472,15 @@ async def test_words_of_another_shape_are_not_a_daemon_s(connect: Connect, said:
         await spoken(client)
 
 
-async def test_a_token_never_follows_a_redirect(connect: Connect) -> None:
-    shown = []
+async def test_neither_token_nor_text_follows_a_redirect(connect: Connect) -> None:
+    tokens, texts = [], []
 
-    async def elsewhere(request: web.Request) -> web.Response:
-        shown.append(request.headers.get("Authorization"))
-        return web.Response(status=404)
+    async def elsewhere(request: web.Request) -> web.WebSocketResponse:
+        tokens.append(request.headers.get("Authorization"))
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        texts.extend([message.data async for message in socket])
+        return socket
 
     other = await connect(elsewhere)
 
@@ -466,4 +490,5 @@ async def test_a_token_never_follows_a_redirect(connect: Connect) -> None:
     client = await connect(handler)
     with pytest.raises(IndexTTSNotADaemonError):
         await spoken(client)
-    assert set(shown) <= {None}
+    assert set(tokens) <= {None}
+    assert texts == []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
@@ -23,8 +23,9 @@ from .errors import (
 _JSON: Final = "application/json"
 _CONNECT_S: Final = 10
 _ANSWER_LIMITS: Final = aiohttp.ClientTimeout(total=_CONNECT_S)
+_CLOSE_S: Final = 1  # in all: aiohttp bounds each read, and who goes on and on is never done
 # A daemon pings while its work waits, however long: only silence on the wire is an error.
-_SOCKET_LIMITS: Final = aiohttp.ClientWSTimeout(ws_receive=60, ws_close=1)
+_SOCKET_LIMITS: Final = aiohttp.ClientWSTimeout(ws_receive=60)
 
 
 class Connection:
@@ -79,8 +80,14 @@ class Connection:
                 socket = await self._session.ws_connect(
                     self.url / path, headers=self._credentials, timeout=_SOCKET_LIMITS
                 )
-        async with socket:
+        try:
+            if socket._response.history:  # noqa: SLF001 - aiohttp follows, and tells by nothing else
+                raise self.not_a_daemon()  # before the text goes where the token did not
             yield socket
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await socket.close()
 
     @staticmethod
     async def json(response: aiohttp.ClientResponse) -> Any:
@@ -100,7 +107,7 @@ class Connection:
             raise self.not_a_daemon() from err
         except (aiohttp.ClientError, OSError) as err:  # TimeoutError is an OSError
             raise self.lost() from err
-        except ValueError as err:
+        except (ValueError, RecursionError) as err:  # the latter by JSON that nests too deep
             raise self.not_a_daemon() from err
 
     def lost(self) -> IndexTTSConnectionError:
