@@ -25,6 +25,10 @@ for unit in json.load(sys.stdin):
         begun.feed(character)
         waiting.has_clause
     waiting.end(), begun.end()
+    at_once = IncomingText()
+    at_once.feed(text + " and so on")
+    at_once.has_clause
+    at_once.pause()
 """
 
 UNITS = [
@@ -32,6 +36,7 @@ UNITS = [
     "<", "<a ", "<a b= ", "<!--", "<p ", "<https://", "&", "&#", "&#9", "http://", "www.", "https://@",
     "#", "# ", "> ", "-", "- ", "|", "\n", "\n ", " ", "\t", "1. ", "1. \n",
     "a\u0301\u0323", "\u0301\u0323", "😀", "\u200d", "\ud800", "好",
+    ", ", "(, ", "\uff0c", "\uff08\uff0c",
     "!", '!"', ". ", "z. ", "a.", "a,", "…", "。", "word ", "a", "» ", "? »", "é",
 ]  # fmt: skip
 

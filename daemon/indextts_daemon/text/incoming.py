@@ -17,7 +17,7 @@ from indextts_daemon.text.sentences import split
 _LEAST_WORDS, _LEAST_LETTERS = 3, 12  # of a first clause
 _CLAUSE = re.compile(r"[,;:–—](?=\s+(\S))|[、，；：](?=(\S))")
 _FINAL, _CLOSERS = frozenset(".!?…؟۔।։。！？｡"), "\"'”’“»)]」』）】》 "
-_WINDOW = 512  # characters not cleaned yet in which the end of a sentence is looked for
+_WINDOW = 512  # characters in which the end of a clause or sentence is looked for
 _WIDE = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # a syllable each
 _OPENING, _CLOSING = "([{（［｛「『【《", ")]}）］｝」』】》"
 
@@ -124,12 +124,11 @@ class IncomingText:
     def _looks_whole(self) -> bool:
         """Whether what has arrived ends as a sentence does, and not as "z. B." or "3." do."""
         text = self._text + self._cleaning.rest()
-        word = text.rstrip("".join(_FINAL) + _CLOSERS)
-        return (
-            has_words(text)
-            and _is_final(text)
-            and not word[-1:].isdecimal()
-            and all(split(f"{text} Ja", language)[-1] == "Ja" for language in self._languages)
+        if not (_is_final(text) and has_words(text)):
+            return False
+        word, end = text.rstrip("".join(_FINAL) + _CLOSERS), text[-_WINDOW:]
+        return not word[-1:].isdecimal() and all(
+            split(f"{end} Ja", language)[-1] == "Ja" for language in self._languages
         )
 
     def _ahead(self) -> str:
@@ -138,10 +137,11 @@ class IncomingText:
 
     def _clause(self) -> int:
         """Return where the first clause ends, or 0 where its sentence may have arrived whole."""
+        if len(self._text) > _WINDOW:  # no sentence is that long
+            return 0
         window = self._text + self._cleaning.raw_rest[:_WINDOW]
-        marks = (mark for mark in _CLAUSE.finditer(window) if mark.end() <= len(self._text))
-        end = next((mark.end() for mark in marks if _is_clause(window, mark)), 0)
-        if not end or _is_final(window):
+        end = _first_clause(window)
+        if not 0 < end <= len(self._text) or _is_final(window):
             return 0
         alone = any(len(split(window, language)) == 1 for language in self._languages)
         return end if alone else 0
@@ -151,11 +151,17 @@ def _is_final(text: str) -> bool:
     return text.rstrip(_CLOSERS)[-1:] in _FINAL
 
 
-def _is_clause(text: str, mark: re.Match[str]) -> bool:
-    """Whether a voice may pause at the mark, and what is before it is worth beginning with."""
-    clause = text[: mark.start()]
-    between_digits = clause[-1:].isdecimal() and (mark[1] or mark[2]).isdecimal()
-    in_brackets = sum((c in _OPENING) - (c in _CLOSING) for c in clause) > 0
-    letters, wide = sum(map(str.isalpha, clause)), len(_WIDE.findall(clause))
-    enough = letters + wide >= _LEAST_LETTERS and (wide or len(clause.split()) >= _LEAST_WORDS)
-    return bool(enough) and not between_digits and not in_brackets
+def _first_clause(text: str) -> int:
+    """Return where a voice may pause after something worth beginning with, else 0."""
+    since = depth = letters = wide = 0
+    for mark in _CLAUSE.finditer(text):
+        part, since = text[since : mark.start()], mark.start()
+        depth += sum((c in _OPENING) - (c in _CLOSING) for c in part)
+        letters += sum(map(str.isalpha, part))
+        wide += len(_WIDE.findall(part))
+        between_digits = part[-1:].isdecimal() and (mark[1] or mark[2]).isdecimal()
+        if depth > 0 or between_digits or letters + wide < _LEAST_LETTERS:
+            continue
+        if wide or len(text[:since].split()) >= _LEAST_WORDS:
+            return mark.end()
+    return 0
