@@ -187,6 +187,12 @@ def test_nothing_of_what_is_still_open_is_spoken(opening: str, held: str, rest: 
     assert spoken([opening, held, rest], "en") == prepared(opening + held + rest, "en")
 
 
+def test_a_link_is_not_spoken_with_its_address_because_another_was_never_closed() -> None:
+    pieces = ["It is [broken](here. It goes on and on for a while. And [the manual. It\n", "helps"]
+    pieces += [", sir](http://example.com/a/b", ") is there. Yes"]
+    assert spoken(pieces, "en") == prepared("".join(pieces), "en")
+
+
 def test_what_is_never_closed_is_spoken_after_a_while() -> None:
     pieces = ["It is ", "[half open. ", *("Then it went on and on. " for _ in range(40))]
     said = given_back(*pieces)

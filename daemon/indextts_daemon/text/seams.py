@@ -106,14 +106,14 @@ def _first_open_link(raw: str, since: int) -> int:
     link, depth = len(raw), 0  # one whose address is still open, and in how many parentheses
     for bracket in _BRACKETS.finditer(raw, since):
         mark, at = bracket[0], bracket.start()
-        if link < len(raw):
-            depth += {"(": 1, ")": -1}.get(mark, 0)
-            if depth == 0 or mark == "\n":
-                link = len(raw)
-        elif mark == "[":
+        if mark == "[":
             labels.append(at)
         elif mark == "]":
             label = labels.pop() if labels else at
-            if raw[at + 1 : at + 2] in ("", "("):
+            if link == len(raw) and raw[at + 1 : at + 2] in ("", "("):
                 link, depth = label, 0
+        elif link < len(raw):
+            depth += {"(": 1, ")": -1}.get(mark, 0)
+            if depth == 0 or mark == "\n":
+                link = len(raw)
     return min([link, *labels[:1]])
