@@ -19,10 +19,6 @@ from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
 from homeassistant.core import callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.helpers.selector import (
-    TextSelector,
-    TextSelectorConfig,
-)
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import probatio
 from yarl import URL
@@ -43,19 +39,14 @@ CONF_CREDENTIAL: Final = "credential"
 _PAIRING_CODE: Final = re.compile("[0-9]{6}")
 _CREDENTIAL_ERRORS: Final = {"invalid_token", "pairing_closed", "pairing_code_invalid"}
 
+# Of plain texts, the frontend puts the cursor into the first: people type at once.
 _PLACE_SCHEMA: Final = probatio.Schema(
     {
-        probatio.Required(CONF_HOST): TextSelector(TextSelectorConfig(autocomplete="off")),
+        probatio.Required(CONF_HOST): str,
         probatio.Required(CONF_PORT, default=DEFAULT_PORT): cv.port,
     }
 )
-_CREDENTIAL_SCHEMA: Final = probatio.Schema(
-    {
-        probatio.Required(CONF_CREDENTIAL): TextSelector(
-            TextSelectorConfig(autocomplete="one-time-code")
-        ),
-    }
-)
+_CREDENTIAL_SCHEMA: Final = probatio.Schema({probatio.Required(CONF_CREDENTIAL): str})
 
 type Place = tuple[str, int]  # host and port
 
@@ -195,9 +186,12 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
                 details = err.details
             else:
                 return self._async_finish(token)
+        mistyped = "pairing_code_invalid" in errors.values()
         return self.async_show_form(
             step_id=step_id,
-            data_schema=_CREDENTIAL_SCHEMA,
+            data_schema=self.add_suggested_values_to_schema(
+                _CREDENTIAL_SCHEMA, user_input if mistyped else None
+            ),
             errors=errors,
             description_placeholders={**details, "name": self._name, "page": self._page},
         )

@@ -51,6 +51,15 @@ def words(result: ConfigFlowResult, section: str = "config") -> str:
     return "\n".join(text.format(**names) for text in shown)
 
 
+def suggestions(result: ConfigFlowResult) -> dict[str, Any]:
+    """Return what stands in the fields of a form already."""
+    return {
+        field["name"]: field["description"]["suggested_value"]
+        for field in shown_fields(result)
+        if "description" in field
+    }
+
+
 def shown_fields(result: ConfigFlowResult) -> list[dict[str, Any]]:
     """Return the fields of a form as the browser gets them."""
     if (schema := result["data_schema"]) is None:

@@ -33,7 +33,7 @@ from custom_components.indextts.client import (
 )
 from custom_components.indextts.config_flow import CONF_CREDENTIAL
 from custom_components.indextts.const import DOMAIN
-from tests.component.dialogs import is_abort, is_form, send, shown_fields, start, words
+from tests.component.dialogs import is_abort, is_form, send, start, suggestions, words
 from tests.component.sample import (
     HOST,
     INFO,
@@ -77,10 +77,6 @@ def settle(client_class: MagicMock, **answers: Info | IndexTTSError) -> None:
         return answer
 
     client_class.return_value.info.side_effect = info
-
-
-def suggestions(flow: ConfigFlowResult) -> dict[str, Any]:
-    return {field["name"]: field["description"]["suggested_value"] for field in shown_fields(flow)}
 
 
 def is_entry(result: ConfigFlowResult, data: dict[str, Any]) -> bool:
@@ -412,16 +408,17 @@ async def test_typing_a_known_daemon_s_new_address_moves_it(
 
 
 @pytest.mark.parametrize(
-    ("code", "key"),
-    [("pairing_code_invalid", "pairing_code_invalid"), ("pairing_closed", "pairing_closed")],
+    ("key", "shown"),
+    [("pairing_code_invalid", {CONF_CREDENTIAL: "000000"}), ("pairing_closed", {})],
 )
-async def test_a_refused_code_can_be_typed_again(
-    hass: HomeAssistant, client: MagicMock, code: str, key: str
+async def test_a_refused_code_can_be_typed_again_and_a_mistyped_one_corrected(
+    hass: HomeAssistant, client: MagicMock, key: str, shown: dict[str, str]
 ) -> None:
-    client.pair.side_effect = IndexTTSRequestError(code, "No.")
+    client.pair.side_effect = IndexTTSRequestError(key, "No.")
     flow = await start(hass, SOURCE_ZEROCONF, announcement())
     flow = await send(hass, flow, {CONF_CREDENTIAL: "000000"})
     assert is_form(flow, "pair", credential=key)
+    assert suggestions(flow) == shown
     client.pair.side_effect = None
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
 
@@ -431,6 +428,7 @@ async def test_a_refused_token_can_be_typed_again(hass: HomeAssistant, client: M
     flow = await start(hass, SOURCE_ZEROCONF, announcement())
     flow = await send(hass, flow, {CONF_CREDENTIAL: "not-a-token"})
     assert is_form(flow, "pair", credential="invalid_token")
+    assert suggestions(flow) == {}  # a secret is not shown again
     client.voices.side_effect = None
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: TOKEN}), ENTRY_DATA)
 
