@@ -122,6 +122,24 @@ async def test_a_text_that_arrives_whole_sounds_as_the_other_door_speaks_it(
     assert bytes(here.audio) == await door.speak(STORY, **config)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "&lt;hello&gt;",
+        "&amp;lt;b&amp;gt; it is",
+        "<p title='this is the title of it and it is in English'>Das Wetter wird heute gut</p>",
+    ],
+)
+async def test_both_doors_take_a_text_for_the_same(door: Door, written: str) -> None:
+    body = {"input": written, "response_format": "wav"}
+    async with door.session.post("/v1/audio/speech", json=body) as response:
+        there = await response.read()
+        language = response.headers["X-IndexTTS-Language"]
+    here = await spoken(door, [written])
+    assert (here.told[0]["language"], bytes(here.audio)) == (language, there)
+    assert language == ("de" if "Wetter" in written else "en")
+
+
 @pytest.mark.parametrize("size", [1, 7])
 async def test_a_text_that_arrives_in_bits_is_spoken_whole_and_once(door: Door, size: int) -> None:
     pieces = [STORY[start : start + size] for start in range(0, len(STORY), size)]

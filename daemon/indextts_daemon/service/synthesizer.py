@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 import time
 
 from indextts_daemon.errors import EngineUnavailableError, NothingToSayError, SpeechError
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
-from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.text.cleaning import has_words
 from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.worker.handle import JobStream
 
@@ -103,8 +104,8 @@ class Synthesizer:
     ) -> AsyncIterator[Speech]:
         """Speak an order while inside; leaving early stops it within one step.
 
-        A `text` that is still arriving is spoken instead of the order's, which are then the words
-        that it begins with.
+        A `text` that is still arriving is spoken instead of the order's, which are then the clean
+        words that it begins with.
 
         Raises what `Router.route` raises, NothingToSayError, QueueFullError and
         EngineUnavailableError.
@@ -114,9 +115,12 @@ class Synthesizer:
         self._live += 1
         self._idle.clear()
         try:
-            route = await self._accept(order)
+            self.check_open()
+            if text is None:
+                text = IncomingText.whole(order.text)
+                order = replace(order, text=text.arrived)
+            route = await self._route(order)
             async with route.model.queue.place(order.priority) as place:
-                text = text or IncomingText.whole(order.text)
                 stream = _submitted(order, route, text)
                 stream.when_made(place.release)  # a slow listener holds up nobody
                 speech = Speech(
@@ -166,9 +170,9 @@ class Synthesizer:
                 retry_after_s=10.0,
             )
 
-    async def _accept(self, order: SpeechOrder) -> Route:
-        self.check_open()
-        if not has_words(clean(order.text)):
+    async def _route(self, order: SpeechOrder) -> Route:
+        """Find who speaks the words that an order begins with, which are clean."""
+        if not has_words(order.text):
             raise NothingToSayError(
                 "There is no word to speak in the input. Write some letters or digits.",
                 param="input",
