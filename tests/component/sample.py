@@ -51,7 +51,7 @@ STATUS = Status(
     first_audio_p95_s=0.03,
     real_time_factor=0.05,
 )
-PAIRING = Pairing(token=TOKEN, instance_id=INSTANCE_ID)
+PAIRING = Pairing(token=TOKEN)
 
 
 def announcement(

@@ -115,18 +115,23 @@ class Voice:
             for item in field(data, "voices", list)
         )
 
+    def speaks(self, language: str) -> bool:
+        """Say whether the daemon takes it for a language: a voice for en speaks en-US, too."""
+        parts = language.split("-")
+        tags = {"-".join(parts[:length]) for length in range(1, len(parts) + 1)}
+        return not tags.isdisjoint(self.languages)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
     """What a pairing code was exchanged for."""
 
     token: str
-    instance_id: str
 
     @classmethod
     def read(cls, data: Any) -> Self:
         """Read the answer of /v1/pair."""
-        return cls(token=field(data, "token", str), instance_id=field(data, "instance_id", str))
+        return cls(token=field(data, "token", str))
 
 
 def field[T](data: Any, key: str, kind: type[T]) -> T:
