@@ -1,5 +1,6 @@
 """The integration's fixed names and numbers."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 import logging
 from typing import Final
@@ -21,6 +22,8 @@ CONF_SPEED: Final = "speed"
 CONF_VOICE: Final = "voice"  # an id
 MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
+# What sounds like nothing chosen, and where an empty slider would stand for something else.
+NEUTRAL: Final[Mapping[str, float]] = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
 
 ATTR_MESSAGE: Final = "message"
 ATTR_SEED: Final = "seed"

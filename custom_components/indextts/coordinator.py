@@ -45,6 +45,10 @@ class IndexTTSData:
     voices: tuple[Voice, ...]
     status: Status
 
+    def voice(self, id_: str | None) -> Voice | None:
+        """Return the voice of that id, None if the daemon has none."""
+        return next((voice for voice in self.voices if voice.id == id_), None)
+
 
 class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
     """Owns the client. While the daemon is away, `data` stays what was last seen."""

@@ -1,7 +1,5 @@
 """What every entity of a daemon shares: its device, its ids, its availability."""
 
-from typing import override
-
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -11,7 +9,7 @@ from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 
 
 class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
-    """An entity of one daemon, available while the daemon is there and ready to speak."""
+    """An entity of one daemon, available while the daemon answers, be it that it loads."""
 
     _attr_has_entity_name = True
 
@@ -21,11 +19,6 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
         self._attr_unique_id = f"{instance_id}_{key}"
         self._attr_translation_key = key
         self._attr_device_info = dr.DeviceInfo(identifiers={(DOMAIN, instance_id)})
-
-    @property
-    @override
-    def available(self) -> bool:
-        return super().available and self.coordinator.data.readiness.ready
 
 
 @callback

@@ -16,9 +16,10 @@ from .const import (
     CONF_VOICE,
     MAX_SPEED,
     MIN_SPEED,
+    NEUTRAL,
 )
 from .coordinator import IndexTTSData
-from .errors import refused_option
+from .errors import failure, refused_option
 from .formats import AudioFormat
 from .values import number, text, whole_number
 
@@ -36,6 +37,8 @@ def speech_order(
 
     Raises ServiceValidationError naming the option.
     """
+    if not data.voices:
+        raise failure("loading")
     model = text(ATTR_MODEL, options.get(ATTR_MODEL))
     voice = text(CONF_VOICE, options.get(CONF_VOICE))
     if model is None:  # the voices of a model that is not loaded yet are known to the daemon alone
@@ -58,37 +61,33 @@ def speech_order(
 
 def voices_of(data: IndexTTSData, defaults: Mapping[str, Any], language: str) -> list[Voice]:
     """List who speaks a language; first comes who speaks it when no voice is named."""
-    known = {voice.id: voice for voice in data.voices}
     speakers = next((item.voices for item in data.languages.languages if item.code == language), ())
-    first = defaults.get(CONF_VOICE)
-    ids = sorted(speakers, key=lambda id_: id_ != first)
-    return [known[id_] for id_ in ids if id_ in known]
+    ids = dict.fromkeys((default_voice(data, defaults, language), *speakers))
+    return [voice for id_ in ids if (voice := data.voice(id_))]
 
 
 def default_voice(data: IndexTTSData, defaults: Mapping[str, Any], language: str) -> str | None:
     """Return the entry's default voice if it is there and speaks the language."""
-    wanted = defaults.get(CONF_VOICE)
-    speakers = voices_of(data, defaults, language)
-    return wanted if wanted in {voice.id for voice in speakers} else None
+    voice = data.voice(defaults.get(CONF_VOICE))
+    return voice.id if voice and voice.speaks(language) else None
 
 
-def sound(data: IndexTTSData, defaults: Mapping[str, Any], revision: str | None) -> str:
+def sound(data: IndexTTSData, defaults: Mapping[str, Any], revision: str) -> str:
     """Name all that changes how the same words sound when a call leaves everything out."""
     changes = {name: defaults.get(name) for name in (CONF_VOICE, CONF_SPEED, CONF_LEAD_IN)}
-    if changes[CONF_VOICE] not in {voice.id for voice in data.voices}:
+    if data.voice(changes[CONF_VOICE]) is None:
         changes[CONF_VOICE] = None
-    named = [f"{name}={value}" for name, value in changes.items() if value is not None]
-    return " ".join([str(revision), *named])
+    heard = {name: value for name, value in changes.items() if value != NEUTRAL.get(name)}
+    named = [f"{name}={value}" for name, value in heard.items() if value is not None]
+    return " ".join([revision, *named])
 
 
 def _check_voice(data: IndexTTSData, id_: str, language: str) -> None:
-    voice = next((voice for voice in data.voices if voice.id == id_), None)
+    voice = data.voice(id_)
     if voice is None:
         known = ", ".join(voice.id for voice in data.voices)
         raise refused_option(CONF_VOICE, "unknown_voice", voice=id_, voices=known)
-    parts = language.split("-")  # the daemon takes en for en-US, too
-    tags = {"-".join(parts[:length]) for length in range(1, len(parts) + 1)}
-    if tags.isdisjoint(voice.languages):
+    if not voice.speaks(language):
         languages = ", ".join(voice.languages)
         raise refused_option(
             CONF_VOICE, "foreign_voice", voice=id_, language=language, languages=languages

@@ -91,11 +91,5 @@ class IndexTTSSensor(IndexTTSEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether the daemon answers, be it that it loads."""
-        return self.coordinator.last_update_success
-
-    @property
-    @override
     def native_value(self) -> StateType:
         return self.entity_description.value_fn(self.coordinator.data.status)

@@ -1,12 +1,10 @@
 """Registers the integration's actions; what they do, the speech entity knows."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from homeassistant.const import Platform
 from homeassistant.core import (
     HomeAssistant,
-    ServiceCall,
-    ServiceResponse,
     SupportsResponse,
     callback,
 )
@@ -28,18 +26,6 @@ _RENDER: Final[dict[str | probatio.Marker, Any]] = {
 }
 
 
-class Speaker(Protocol):
-    """What the actions ask of an entity."""
-
-    async def async_render(
-        self, message: str, language: str | None, options: dict[str, Any]
-    ) -> ServiceResponse:
-        """Have a message spoken, and say where it can be heard."""
-
-    async def async_stop(self) -> ServiceResponse:
-        """End all that is being spoken."""
-
-
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register `render` and `stop`."""
@@ -49,7 +35,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         "render",
         entity_domain=Platform.TTS,
         schema=_RENDER,
-        func=_async_render,
+        func="async_render",
         supports_response=SupportsResponse.ONLY,
     )
     service.async_register_platform_entity_service(
@@ -60,11 +46,4 @@ def async_setup_services(hass: HomeAssistant) -> None:
         schema=None,
         func="async_stop",
         supports_response=SupportsResponse.OPTIONAL,
-    )
-
-
-async def _async_render(speaker: Speaker, call: ServiceCall) -> ServiceResponse:
-    options = {name: call.data[name] for name in SPEECH_OPTIONS if name in call.data}
-    return await speaker.async_render(
-        call.data[ATTR_MESSAGE], call.data.get(CONF_LANGUAGE), options
     )

@@ -15,7 +15,7 @@ from .client import IndexTTSAuthError, IndexTTSError, SpeechOrder
 from .const import CONF_LANGUAGE, DOMAIN, SPEECH_OPTIONS
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import IndexTTSEntity
-from .errors import translated
+from .errors import failure, translated
 from .formats import FORMAT_OPTIONS, AudioFormat, audio_format
 from .order import sound, speech_order, voices_of
 from .rendering import async_render
@@ -65,6 +65,8 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
     @override
     def default_options(self) -> Mapping[str, Any]:
         """A part of Home Assistant's cache key: speech that would sound different is made anew."""
+        if self._revision is None:
+            raise failure("loading")
         return {"revision": sound(self.coordinator.data, self._defaults, self._revision)}
 
     @callback
@@ -85,7 +87,7 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         return await self._async_speak(request.message_gen, request.language, request.options)
 
     async def async_render(
-        self, message: str, language: str | None, options: dict[str, Any]
+        self, message: str, language: str | None = None, **options: Any
     ) -> ServiceResponse:
         """Have `message` spoken now, and say where it can be heard and for how long."""
         language = language or self.default_language

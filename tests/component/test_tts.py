@@ -27,6 +27,7 @@ from custom_components.indextts.client import (
     IndexTTSFailureError,
     IndexTTSRequestError,
     Language,
+    Languages,
     SpeechOrder,
     Voice,
 )
@@ -261,6 +262,18 @@ async def test_what_a_call_leaves_out_the_entry_fills_in(
     assert order(client) == replace(filled_in, voice="pico-en-gb", speed=0.75)
 
 
+async def test_a_default_voice_speaks_where_it_would_if_a_call_named_it(
+    speaker_with: Callable[..., Any], client: MagicMock
+) -> None:
+    client.voices.return_value = (*VOICES, Voice(id="plain", name="Plain", languages=("en",)))
+    speaker = await speaker_with(voice="plain")
+    await speaker.async_get_tts_audio("Dinner!", "en-GB", {})
+    assert order(client).voice == "plain"
+    offered = speaker.async_get_supported_voices("en-GB")
+    assert offered is not None
+    assert [voice.voice_id for voice in offered] == ["plain", "pico-en-gb", "heart"]
+
+
 @pytest.mark.parametrize(
     ("voice", "language", "options"),
     [("heart", "de", {}), ("gone", "en", {}), ("heart", "en", {"model": "embedded"})],
@@ -391,6 +404,25 @@ async def test_what_was_spoken_is_heard_while_a_daemon_that_came_back_loads(
     assert client.speak.call_count == 1
 
 
+async def test_a_daemon_that_has_yet_to_load_says_so_and_nothing_is_kept_in_its_name(
+    hass: HomeAssistant, speaker_with: Callable[..., Any], client: MagicMock
+) -> None:
+    client.info.return_value = replace(INFO, revision=None)
+    client.readiness.return_value = LOADING
+    speaker = await speaker_with()
+    still_loading = "^The IndexTTS daemon is still loading. Try again in a moment$"
+    with pytest.raises(HomeAssistantError, match=still_loading):
+        tts.async_create_stream(hass, ENTITY_ID)
+
+    client.voices.return_value = ()
+    client.languages.return_value = Languages(default="en", languages=())
+    speaker = await speaker_with()
+    for options in ({}, {"voice": "heart"}):
+        with pytest.raises(HomeAssistantError, match=still_loading):
+            await speaker.async_get_tts_audio("Dinner!", "en", options)
+    client.speak.assert_not_called()
+
+
 @pytest.mark.parametrize(
     ("choice", "anew"),
     [
@@ -398,6 +430,8 @@ async def test_what_was_spoken_is_heard_while_a_daemon_that_came_back_loads(
         ({"speed": 1.5}, True),
         ({"lead_in_ms": 250}, True),
         ({"voice": "not there"}, False),
+        ({"speed": 1.0}, False),
+        ({"lead_in_ms": 0}, False),
         ({"language": "en"}, False),
     ],
 )
