@@ -22,7 +22,15 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from .const import CONF_LANGUAGE, CONF_LEAD_IN, CONF_SPEED, CONF_VOICE, MAX_SPEED, MIN_SPEED
+from .const import (
+    CONF_LANGUAGE,
+    CONF_LEAD_IN,
+    CONF_SPEED,
+    CONF_VOICE,
+    MAX_SPEED,
+    MIN_SPEED,
+    NEUTRAL,
+)
 from .coordinator import IndexTTSConfigEntry, IndexTTSData
 
 _SPEED: Final = NumberSelector(
@@ -38,8 +46,10 @@ _LEAD_IN: Final = NumberSelector(
     )
 )
 
-# Where an empty slider would stand for something else.
-_NEUTRAL: Final[Mapping[str, Any]] = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
+# Why an entry is tried again: what waiting alone does not end.
+_OBSTACLES: Final = frozenset(
+    {"daemon_too_new", "daemon_too_old", "not_indextts", "other_instance"}
+)
 
 
 class IndexTTSOptionsFlow(OptionsFlowWithReload):
@@ -50,9 +60,9 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
         entry: IndexTTSConfigEntry = self.config_entry
         words = {"name": entry.title}
         if entry.state is not ConfigEntryState.LOADED:
-            retried = entry.state is ConfigEntryState.SETUP_RETRY
+            details = entry.error_reason_translation_placeholders or {}
             return self.async_abort(
-                reason="cannot_connect" if retried else "not_loaded", description_placeholders=words
+                reason=_absence(entry), description_placeholders={**details, **words}
             )
         data = entry.runtime_data.data
         if not data.voices:
@@ -62,7 +72,7 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
             if not (mismatch := _mismatch(data, user_input)):
                 chosen = user_input.items()
                 return self.async_create_entry(
-                    data={name: value for name, value in chosen if value != _NEUTRAL.get(name)}
+                    data={name: value for name, value in chosen if value != NEUTRAL.get(name)}
                 )
             errors[CONF_VOICE] = "unsupported_language"
             words["voice"] = mismatch
@@ -70,7 +80,7 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
                 _schema(data, entry.options),
-                {**_NEUTRAL, **entry.options} if user_input is None else user_input,
+                {**NEUTRAL, **entry.options} if user_input is None else user_input,
             ),
             errors=errors,
             description_placeholders=words,
@@ -108,9 +118,13 @@ def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
 
 def _mismatch(data: IndexTTSData, chosen: Mapping[str, Any]) -> str | None:
     """Name the chosen voice if it does not speak the language that was chosen with it."""
-    for voice in data.voices:
-        for language in data.languages.languages:
-            pair = chosen.get(CONF_VOICE), chosen.get(CONF_LANGUAGE)
-            if pair == (voice.id, language.code) and voice.id not in language.voices:
-                return voice.name
-    return None
+    voice, language = data.voice(chosen.get(CONF_VOICE)), chosen.get(CONF_LANGUAGE)
+    return voice.name if voice and language and not voice.speaks(language) else None
+
+
+def _absence(entry: IndexTTSConfigEntry) -> str:
+    """Return why it is not known what there is to choose from."""
+    if entry.state is not ConfigEntryState.SETUP_RETRY:
+        return "not_loaded"
+    obstacle = entry.error_reason_translation_key
+    return obstacle if obstacle in _OBSTACLES else "cannot_connect"

@@ -14,7 +14,16 @@ from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.indextts.client import IndexTTSConnectionError
+from custom_components.indextts.client import (
+    IndexTTSConnectionError,
+    IndexTTSError,
+    IndexTTSFailureError,
+    IndexTTSNotADaemonError,
+    IndexTTSOtherInstanceError,
+    IndexTTSTooNewError,
+    IndexTTSTooOldError,
+    Voice,
+)
 from custom_components.indextts.const import (
     CONF_LANGUAGE,
     CONF_LEAD_IN,
@@ -168,6 +177,16 @@ async def test_a_voice_and_a_language_that_do_not_go_together_are_refused_by_nam
     assert loaded.options == {**wrong, CONF_LANGUAGE: "de"}
 
 
+async def test_a_voice_of_a_language_speaks_that_of_every_country(
+    hass: HomeAssistant, client: MagicMock, loaded: MockConfigEntry
+) -> None:
+    client.voices.return_value = (*VOICES, Voice(id="plain", name="Plain", languages=("en",)))
+    await loaded.runtime_data.async_refresh()
+    choice = {CONF_LANGUAGE: "en-GB", CONF_VOICE: "plain"}
+    await choose(hass, loaded, choice)
+    assert loaded.options == choice
+
+
 async def test_a_voice_alone_may_speak_another_language_than_the_daemon_s(
     hass: HomeAssistant, loaded: MockConfigEntry
 ) -> None:
@@ -217,15 +236,45 @@ async def test_while_the_daemon_is_away_its_last_voices_are_offered(
     assert set(choices(flow, CONF_VOICE)) == {"heart", "pico-en-gb", "pico-de"}
 
 
-async def test_a_daemon_that_never_answered_says_so(
-    hass: HomeAssistant, client: MagicMock, entry: MockConfigEntry
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (NO_ANSWER, "waiting for nas to answer"),
+        (
+            IndexTTSFailureError("loading", "Not yet.", 3),
+            "waiting for nas to answer",
+        ),
+        (
+            IndexTTSTooOldError("no", api="0", supported="1"),
+            "speaks version 0 of its API, this integration needs version 1",
+        ),
+        (
+            IndexTTSTooNewError("no", api="2", supported="1"),
+            "speaks version 2 of its API, this integration only version 1",
+        ),
+        (
+            IndexTTSNotADaemonError("no", address="http://nas.local:8818"),
+            "What answers at http://nas.local:8818 is not an IndexTTS daemon",
+        ),
+        (
+            IndexTTSOtherInstanceError("no", address="http://nas.local:8818", other="attic"),
+            "Another IndexTTS daemon, attic, answers at http://nas.local:8818",
+        ),
+    ],
+)
+async def test_a_daemon_that_is_waited_for_says_why(
+    hass: HomeAssistant,
+    client: MagicMock,
+    entry: MockConfigEntry,
+    error: IndexTTSError,
+    sentence: str,
 ) -> None:
-    client.info.side_effect = NO_ANSWER
+    client.info.side_effect = error
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     result = await start(hass, entry)
-    assert is_abort(result, "cannot_connect")
-    assert "waiting for nas to answer" in words(result, "options")
+    assert result["type"] is FlowResultType.ABORT
+    assert sentence in words(result, "options")
 
 
 async def test_a_disabled_daemon_says_so(hass: HomeAssistant, loaded: MockConfigEntry) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import custom_components.indextts
-from custom_components.indextts import errors
+from custom_components.indextts import errors, options_flow
 
 FOLDER = Path(custom_components.indextts.__file__).parent
 ROOT = FOLDER.parent.parent
@@ -81,7 +81,7 @@ def test_every_error_has_its_sentence_where_it_can_appear() -> None:
 def test_no_sentence_of_our_own_is_missing_or_idle() -> None:
     raised = set(re.findall(r"\bfailure\(\"(\w+)\"", code()))
     refused = {f"option_{key}" for key in re.findall(r"refused_option\(\s*\w+, \"(\w+)\"", code())}
-    assert raised == {"no_audio", "no_url", "stopped"}
+    assert raised == {"loading", "no_audio", "no_url", "stopped"}
     assert refused == OPTION_PLACEHOLDERS.keys()
 
 
@@ -106,7 +106,11 @@ def test_every_reason_has_its_words() -> None:
     }
     ends = {"already_configured", "reauth_successful", "reconfigure_successful"}
     assert set(ENGLISH["config"]["abort"]) == meeting | ends
-    assert set(ENGLISH["options"]["abort"]) == {"cannot_connect", "no_voices", "not_loaded"}
+    assert set(ENGLISH["options"]["abort"]) == options_flow._OBSTACLES | {
+        "cannot_connect",
+        "no_voices",
+        "not_loaded",
+    }
 
 
 def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
