@@ -37,7 +37,12 @@ from .options_flow import IndexTTSOptionsFlow
 CONF_CREDENTIAL: Final = "credential"
 
 _PAIRING_CODE: Final = re.compile("[0-9]{6}")
-_CREDENTIAL_ERRORS: Final = {"invalid_token", "pairing_closed", "pairing_code_invalid"}
+_CREDENTIAL_ERRORS: Final = frozenset({"invalid_token", "pairing_closed", "pairing_code_invalid"})
+# What the dialogs have sentences of their own for: those that end them, and those that go on.
+_ABORTS: Final = frozenset(
+    {"cannot_connect", "daemon_too_new", "daemon_too_old", "not_indextts", "other_instance"}
+)
+_ERRORS: Final = _ABORTS | _CREDENTIAL_ERRORS | {"draining", "loading"}
 
 # Of plain texts, the frontend puts the cursor into the first: people type at once.
 _PLACE_SCHEMA: Final = probatio.Schema(
@@ -82,7 +87,10 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             info = await self._async_meet(places, instance_id)
         except IndexTTSError as err:
-            return self.async_abort(reason=error_key(err), description_placeholders=err.details)
+            return self.async_abort(
+                reason=error_key(err, _ABORTS),
+                description_placeholders={"message": str(err), **err.details},
+            )
         self._abort_if_unique_id_configured(updates=self._address)
         self.context["title_placeholders"] = {"name": self._name}
         self.context["configuration_url"] = self._page
@@ -100,7 +108,7 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
             try:
                 info = await self._async_meet([self._place], self.unique_id)
             except IndexTTSError as err:
-                errors["base"] = error_key(err)
+                errors["base"] = error_key(err, _ERRORS)
                 details = err.details
             else:
                 return await self.async_step_pair() if info.auth else self._async_finish(None)
@@ -158,7 +166,7 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
             except ValueError:
                 errors[CONF_HOST] = "invalid_host"
             except IndexTTSError as err:
-                errors[CONF_HOST] = error_key(err)
+                errors[CONF_HOST] = error_key(err, _ERRORS)
                 details |= err.details
             else:
                 await self.async_set_unique_id(info.instance_id, raise_on_progress=False)
@@ -181,7 +189,7 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
             try:
                 token = await self._async_earn_token(user_input[CONF_CREDENTIAL])
             except IndexTTSError as err:
-                key = error_key(err)
+                key = error_key(err, _ERRORS)
                 errors[CONF_CREDENTIAL if key in _CREDENTIAL_ERRORS else "base"] = key
                 details = err.details
             else:

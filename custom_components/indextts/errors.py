@@ -1,5 +1,6 @@
 """Gives what can go wrong the sentences that stand in `translations/`."""
 
+from collections.abc import Collection
 from typing import Final
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -20,8 +21,6 @@ _WITH_SENTENCE: Final = frozenset(
         "not_indextts",
         "nothing_to_say",
         "other_instance",
-        "pairing_closed",
-        "pairing_code_invalid",
         "queue_full",
         "synthesis_failed",
         "too_large",
@@ -32,9 +31,9 @@ _WITH_SENTENCE: Final = frozenset(
 )
 
 
-def error_key(err: IndexTTSError) -> str:
-    """Return the translation key for `err`; a code without a sentence is passed on in words."""
-    if err.code in _WITH_SENTENCE:
+def error_key(err: IndexTTSError, known: Collection[str] = _WITH_SENTENCE) -> str:
+    """Return the translation key for `err`; a code that is not `known` is passed on in words."""
+    if err.code in known:
         return err.code
     return "failed" if isinstance(err, IndexTTSFailureError) else "refused"
 

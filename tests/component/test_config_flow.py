@@ -51,6 +51,9 @@ TOO_OLD = IndexTTSTooOldError("too old", api="0", supported="1")
 TOO_NEW = IndexTTSTooNewError("too new", api="2", supported="1")
 OTHER = IndexTTSOtherInstanceError("another", address=ADDRESS, other="attic")
 BROKEN = IndexTTSFailureError("internal", "It broke.")
+FULL = IndexTTSFailureError("queue_full", "Too many wait.", 3)
+STARTING = IndexTTSFailureError("loading", "Not yet.", 3)
+STOPPING = IndexTTSFailureError("draining", "Not any more.")
 MEETING_ERRORS = [
     (NO_ANSWER, "cannot_connect"),
     (FOREIGN, "not_indextts"),
@@ -58,6 +61,7 @@ MEETING_ERRORS = [
     (TOO_NEW, "daemon_too_new"),
     (OTHER, "other_instance"),
     (BROKEN, "failed"),
+    (FULL, "failed"),
 ]
 OPEN_INFO = replace(INFO, auth=False)
 FORGOTTEN = IndexTTSAuthError("unknown token")
@@ -183,14 +187,18 @@ async def test_an_announcement_without_its_essentials_is_not_ours(
     client.info.assert_not_awaited()
 
 
-@pytest.mark.parametrize(("error", "reason"), MEETING_ERRORS)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [*MEETING_ERRORS, (STARTING, "failed"), (STOPPING, "failed"), (FORGOTTEN, "refused")],
+)
 async def test_a_found_daemon_that_cannot_be_met_is_left_alone(
     hass: HomeAssistant, client: MagicMock, error: IndexTTSError, reason: str
 ) -> None:
     client.info.side_effect = error
     result = await start(hass, SOURCE_ZEROCONF, announcement())
     assert is_abort(result, reason)
-    assert result["description_placeholders"] == error.details
+    said = words(result)
+    assert all(detail in said for detail in error.details.values() or [str(error)])
 
 
 async def test_the_first_address_that_answers_is_taken(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import custom_components.indextts
-from custom_components.indextts import errors, options_flow
+from custom_components.indextts import config_flow, errors, options_flow
 
 FOLDER = Path(custom_components.indextts.__file__).parent
 ROOT = FOLDER.parent.parent
@@ -29,18 +29,6 @@ def code() -> str:
 
 
 ENGLISH = read(FOLDER / "translations/en.json")
-PAIRING_KEYS = {"pairing_closed", "pairing_code_invalid"}
-SPEECH_KEYS = {
-    "idle_timeout",
-    "model_not_found",
-    "nothing_to_say",
-    "queue_full",
-    "synthesis_failed",
-    "too_large",
-    "unsupported_language",
-    "voice_not_found",
-    "worker_lost",
-}
 OPTION_PLACEHOLDERS = {
     "option_foreign_voice": {"voice", "language", "languages"},
     "option_not_number": {"low", "high"},
@@ -72,9 +60,13 @@ def test_hacs_knows_every_key() -> None:
 
 def test_every_error_has_its_sentence_where_it_can_appear() -> None:
     known = errors._WITH_SENTENCE | {"failed", "refused"}
-    assert set(ENGLISH["config"]["error"]) == (known - SPEECH_KEYS) | {"invalid_host"}
+    assert set(ENGLISH["config"]["error"]) == config_flow._ERRORS | {
+        "failed",
+        "invalid_host",
+        "refused",
+    }
     assert set(ENGLISH["exceptions"]) == (
-        (known - PAIRING_KEYS) | OPTION_PLACEHOLDERS.keys() | {"no_audio", "no_url", "stopped"}
+        known | OPTION_PLACEHOLDERS.keys() | {"no_audio", "no_url", "stopped"}
     )
 
 
@@ -95,17 +87,8 @@ def test_every_step_has_its_words(flow: str, section: str, forwarding: set[str])
 
 
 def test_every_reason_has_its_words() -> None:
-    meeting = {
-        "cannot_connect",
-        "daemon_too_new",
-        "daemon_too_old",
-        "failed",
-        "not_indextts",
-        "other_instance",
-        "refused",
-    }
     ends = {"already_configured", "reauth_successful", "reconfigure_successful"}
-    assert set(ENGLISH["config"]["abort"]) == meeting | ends
+    assert set(ENGLISH["config"]["abort"]) == config_flow._ABORTS | {"failed", "refused"} | ends
     assert set(ENGLISH["options"]["abort"]) == options_flow._OBSTACLES | {
         "cannot_connect",
         "no_voices",
