@@ -1,7 +1,9 @@
 """The integration's word on every rule of the quality scale, held to what it names as evidence."""
 
+import ast
 from pathlib import Path
 import re
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -40,6 +42,24 @@ def anchors(page: str) -> set[str]:
 
 def test_there_is_a_word_on_every_rule_in_the_scale_s_own_order() -> None:
     assert [word.rule for word in WORDS] == [rule for tier in _RULES.values() for rule in tier]
+
+
+def test_every_package_that_is_borrowed_is_named() -> None:
+    borrowed = {
+        name.partition(".")[0]
+        for path in SCALE.parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in imported(node)
+    } - {*sys.stdlib_module_names, "homeassistant"}
+    (word,) = (word for word in WORDS if word.rule == "dependency-transparency")
+    assert {name for name in borrowed if name not in word.comment} == set()
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Return the modules that a statement imports by their full names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.rule)
