@@ -7,7 +7,6 @@ import base64
 from collections import Counter
 import hashlib
 from html import escape
-from ipaddress import ip_address
 from pathlib import Path
 from string import Template
 
@@ -55,7 +54,7 @@ async def page(request: web.Request) -> web.Response:
         sentence=_sentence(report, speakers),
         troubles=_list("ul", [escape(check.message) for check in report.checks if not check.ok]),
         languages=_languages(speakers),
-        home_assistant=_home_assistant(request, about),
+        home_assistant=_home_assistant(about),
         version=escape(about.version),
         model=escape(services.pool.default.name),
         access="With a token" if about.auth else "Open to everybody in the network",
@@ -96,12 +95,12 @@ def _languages(speakers: list[Model]) -> str:
     )
 
 
-def _home_assistant(request: web.Request, about: About) -> str:
-    host, port, *_ = request.get_extra_info("sockname", ("::1", 0))
-    here = ip_address(host.partition("%")[0])
-    this = here.is_loopback or here.is_link_local
-    reached = "the name or address of this computer" if this else f"<code>{here}</code>"
-    by_hand = f"add the integration IndexTTS with {reached} and port <code>{port}</code>."
+def _home_assistant(about: About) -> str:
+    by_hand = (
+        "add the integration IndexTTS with the host and port that your browser shows as the "
+        "address of this page; instead of <code>localhost</code> take the name or address of this "
+        "computer."
+    )
     found = (
         f"This daemon shows there by itself. If it does not, {by_hand}"
         if about.announced
