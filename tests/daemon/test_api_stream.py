@@ -552,6 +552,31 @@ async def test_only_a_websocket_with_the_token_is_let_in(door: Door) -> None:
     assert refused.value.status == 401
 
 
+@pytest.mark.parametrize("auth", [True, False])
+async def test_a_page_from_elsewhere_is_not_let_in(open_door: Opener, *, auth: bool) -> None:
+    """A browser connects to wherever a page wants, and only says whose page that is."""
+    async with open_door(**{"server.auth": auth}) as door:
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:1", ""):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await door.session.ws_connect(PATH, origin=origin)
+            assert refused.value.status == 403
+        async with door.session.get(
+            PATH,
+            headers={
+                "Origin": "null",
+                "Upgrade": "websocket",
+                "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "A" * 22 + "==",
+            },
+        ) as response:
+            assert (await response.json())["error"]["code"] == "foreign_origin"
+        async with door.session.ws_connect(PATH, origin=door.url.upper()) as opened:
+            await opened.send_json(CANCEL)
+            assert (await opened.receive_json())["type"] == "session.done"
+        assert counted(door) == {"auth": 5}
+
+
 async def test_a_session_is_measured_as_any_request_is(door: Door) -> None:
     story = "One is here. Two is here."
     await spoken(door, story, priority="critical")
@@ -600,6 +625,8 @@ async def test_no_spoken_word_is_in_a_message_or_in_the_log(
         await opened.send_str(f'{{"{word}')
         with suppress(TypeError):
             assert word not in await opened.receive_str()
+    async with door.session.ws_connect(PATH, protocols=[word]) as opened:
+        assert opened.protocol is None
     assert word not in caplog.text
 
 

@@ -1,5 +1,7 @@
 """The application: every route, behind one middleware."""
 
+import logging
+
 from aiohttp import web
 
 from .keys import GUARDED, SERVICES, Services
@@ -11,6 +13,7 @@ from .schema import MAX_BODY_BYTES
 
 def build_app(services: Services) -> web.Application:
     """Make the application around the rooms below."""
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # its warnings quote the client
     app = web.Application(middlewares=[around], client_max_size=MAX_BODY_BYTES)
     app[SERVICES] = services
     app[GUARDED] = frozenset(route.handler for route in ROUTES if not route.open)

@@ -20,6 +20,12 @@ class UnauthorizedError(SpeechError):
     code = "unauthorized"
 
 
+class ForeignOriginError(SpeechError):
+    """A page from elsewhere asks, through somebody's browser."""
+
+    code = "foreign_origin"
+
+
 class SlowBodyError(SpeechError):
     """The body took too long."""
 
@@ -54,6 +60,7 @@ STATUS = {
     "bad_request": 400,
     "invalid_json": 400,
     "unauthorized": 401,
+    "foreign_origin": 403,
     "pairing_code_invalid": 403,
     "not_found": 404,
     "voice_not_found": 404,

@@ -123,7 +123,7 @@ ROUTES = (
         handler=stream.stream,
         description=stream.DESCRIPTION,
         answers={101: None},
-        errors=(401, 426, 500),
+        errors=(401, 403, 426, 500),
     ),
     Route(method="GET", path="/metrics", handler=status.metrics, answers={200: "text/plain"}),
 )
