@@ -1,6 +1,7 @@
 """What the documentation tells a household to paste is taken, and what it links to is there."""
 
 from collections.abc import Iterator
+import json
 from pathlib import Path
 import re
 from typing import Any
@@ -151,3 +152,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.is_file(), link
         if fragment:
             assert fragment in {anchor(title) for _, title in headings(target)}, link
+
+
+def test_every_field_is_called_what_its_dialog_calls_it() -> None:
+    texts = json.loads((INTEGRATION / "translations/en.json").read_text("utf-8"))
+    config, options = texts["config"]["step"], texts["options"]["step"]
+    shown = [*config["user"]["data"].values(), *config["pair"]["data"].values()]
+    shown += options["init"]["data"].values()
+    section = (
+        USERS_PAGE.read_text("utf-8")
+        .partition("\n## Set up\n")[2]
+        .partition("\n## What you get\n")[0]
+    )
+    named = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
+    assert sorted(set(named) - {"Field", "Setting"}) == sorted(shown)
