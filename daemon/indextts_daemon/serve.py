@@ -7,7 +7,9 @@ import errno
 from ipaddress import ip_address
 import logging
 from pathlib import Path
+import shutil
 import signal
+import sys
 import time
 
 from aiohttp import web
@@ -146,7 +148,14 @@ def _offer_pairing(services: Services, say: Callable[[str], None]) -> None:
     pairing = services.pairing
     if services.about.auth and not (pairing.ever_paired or pairing.is_open):
         code = pairing.open()
-        say(f"Pairing code for Home Assistant: {code} (ten minutes; later: indextts-daemon pair)")
+        say(f"Pairing code for Home Assistant: {code} (ten minutes; later: {own_command()} pair)")
+
+
+def own_command() -> str:
+    """Return what to type to run us: the name, or the path where that is not enough."""
+    path = Path(sys.argv[0])
+    known = path.name != "indextts-daemon" or shutil.which(path.name)
+    return "indextts-daemon" if known else str(path.absolute())
 
 
 async def _drain(services: Services, settings: Settings, signals: asyncio.Queue[None]) -> None:

@@ -23,7 +23,7 @@ from indextts_daemon.config import load_settings
 from indextts_daemon.discovery import Announcement, announced_addresses
 from indextts_daemon.errors import SettingsError
 from indextts_daemon.identity import Identity, Pairing
-from indextts_daemon.serve import _watch, listen, run
+from indextts_daemon.serve import _watch, listen, own_command, run
 from indextts_daemon.service.health import Health
 from indextts_daemon.service.synthesizer import Synthesizer
 from tests.daemon.door import Opener, until
@@ -505,3 +505,18 @@ def test_it_says_when_nobody_on_the_lan_can_find_it(tmp_path: Path) -> None:
                 break
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_the_command_it_tells_people_to_type_is_one_that_their_terminal_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "indextts-daemon"
+    program.touch(mode=0o755)
+    monkeypatch.setattr(sys, "argv", [str(program), "serve"])
+    monkeypatch.setenv("PATH", "")
+    assert own_command() == str(program)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert own_command() == "indextts-daemon"
+    monkeypatch.setattr(sys, "argv", ["somewhere/__main__.py", "serve"])
+    monkeypatch.setenv("PATH", "")
+    assert own_command() == "indextts-daemon"
