@@ -23,6 +23,7 @@ from .client import (
 from .const import CONF_VOICE, DOMAIN
 
 _DEFAULT_VOICE_MISSING: Final = "default_voice_missing"
+_SETTINGS: Final = f"/config/integrations/integration/{DOMAIN}"
 _INCOMPATIBLE: Final = {
     IndexTTSTooOldError.code: "https://github.com/indextts-home/indextts#start-the-daemon",
     IndexTTSTooNewError.code: "https://github.com/indextts-home/indextts/releases",
@@ -46,7 +47,7 @@ def async_check_default_voice(
 ) -> None:
     """Say that the voice which was chosen as default is none of `voices`, all that there are."""
     chosen: str | None = entry.options.get(CONF_VOICE)
-    details = {"voice": chosen} if chosen else None
+    details = {"voice": chosen, "settings": _SETTINGS} if chosen else None
     if chosen in {voice.id for voice in voices}:
         details = None
     _async_set(hass, entry, _DEFAULT_VOICE_MISSING, details)

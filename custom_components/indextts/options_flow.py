@@ -67,20 +67,22 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
         data = entry.runtime_data.data
         if not data.voices:
             return self.async_abort(reason="no_voices", description_placeholders=words)
+        # Home Assistant's list of languages cannot be cleared, so it is never empty.
+        unchanged = {CONF_LANGUAGE: data.languages.default, **NEUTRAL}
         errors: dict[str, str] = {}
         if user_input is not None:
-            if not (mismatch := _mismatch(data, user_input)):
-                chosen = user_input.items()
-                return self.async_create_entry(
-                    data={name: value for name, value in chosen if value != NEUTRAL.get(name)}
-                )
+            chosen = {
+                name: value for name, value in user_input.items() if value != unchanged.get(name)
+            }
+            if not (mismatch := _mismatch(data, chosen)):
+                return self.async_create_entry(data=chosen)
             errors[CONF_VOICE] = "unsupported_language"
             words["voice"] = mismatch
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
                 _schema(data, entry.options),
-                {**NEUTRAL, **entry.options} if user_input is None else user_input,
+                {**unchanged, **entry.options} if user_input is None else user_input,
             ),
             errors=errors,
             description_placeholders=words,
@@ -89,6 +91,7 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
 
 def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
     languages = [language.code for language in data.languages.languages]
+    languages += {data.languages.default} - {*languages}
     voices = {voice.id: f"{voice.name} ({', '.join(voice.languages)})" for voice in data.voices}
     # What was chosen once is offered even if it is gone: the form would refuse itself.
     if (language := options.get(CONF_LANGUAGE)) is not None and language not in languages:

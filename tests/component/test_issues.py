@@ -109,7 +109,11 @@ async def test_a_default_voice_that_is_gone_is_named_until_it_is_back(
 ) -> None:
     await hass.config_entries.async_setup(choosy.entry_id)
     issue = issues(hass)["default_voice_missing"]
-    assert issue.translation_placeholders == {"name": "nas", "voice": "granny"}
+    assert issue.translation_placeholders == {
+        "name": "nas",
+        "settings": "/config/integrations/integration/indextts",
+        "voice": "granny",
+    }
     assert (issue.severity, issue.is_fixable) == (ir.IssueSeverity.WARNING, False)
 
     client.voices.return_value = (*VOICES, VOICES[0].__class__(id="granny", name="", languages=()))
@@ -178,7 +182,7 @@ async def test_every_issue_has_words_that_name_only_what_is_known() -> None:
     known = {
         "daemon_too_new": {"api", "name", "supported"},
         "daemon_too_old": {"api", "name", "supported"},
-        "default_voice_missing": {"name", "voice"},
+        "default_voice_missing": {"name", "settings", "voice"},
     }
     assert set(words) == set(known)
     for key, texts in words.items():

@@ -30,13 +30,13 @@ from custom_components.indextts.const import (
     CONF_SPEED,
     CONF_VOICE,
 )
-from tests.component.dialogs import is_abort, is_form, shown_fields, words
+from tests.component.dialogs import is_abort, is_form, shown_fields, suggestions, words
 from tests.component.sample import LANGUAGES, LOADING, VOICES
 
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://nas.local:8818")
 ALL = {CONF_LANGUAGE: "en-GB", CONF_VOICE: "heart", CONF_SPEED: 1.25, CONF_LEAD_IN: 500}
 
-NEUTRAL = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
+NEUTRAL = {CONF_LANGUAGE: LANGUAGES.default, CONF_SPEED: 1, CONF_LEAD_IN: 0}
 
 
 async def start(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
@@ -74,14 +74,6 @@ def choices(flow: ConfigFlowResult, name: str) -> dict[str, str]:
     return {option["value"]: option["label"] for option in options}
 
 
-def suggestions(flow: ConfigFlowResult) -> dict[str, Any]:
-    return {
-        field["name"]: field["description"]["suggested_value"]
-        for field in shown_fields(flow)
-        if "description" in field
-    }
-
-
 async def test_nothing_has_to_be_chosen(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
     flow = await start(hass, loaded)
     assert is_form(flow, "init")
@@ -92,7 +84,7 @@ async def test_nothing_has_to_be_chosen(hass: HomeAssistant, loaded: MockConfigE
     assert loaded.options == {}
 
 
-async def test_a_slider_that_changes_nothing_is_not_kept(
+async def test_what_changes_nothing_is_not_kept(
     hass: HomeAssistant, loaded: MockConfigEntry
 ) -> None:
     await choose(hass, loaded, ALL)
@@ -190,8 +182,18 @@ async def test_a_voice_of_a_language_speaks_that_of_every_country(
 async def test_a_voice_alone_may_speak_another_language_than_the_daemon_s(
     hass: HomeAssistant, loaded: MockConfigEntry
 ) -> None:
-    await choose(hass, loaded, {CONF_VOICE: "pico-de"})
+    await choose(hass, loaded, {**NEUTRAL, CONF_VOICE: "pico-de"})
     assert loaded.options == {CONF_VOICE: "pico-de"}
+
+
+async def test_the_daemon_s_own_language_is_offered_even_if_nobody_speaks_it(
+    hass: HomeAssistant, client: MagicMock, loaded: MockConfigEntry
+) -> None:
+    client.languages.return_value = replace(LANGUAGES, default="pl")
+    await loaded.runtime_data.async_refresh()
+    flow = await start(hass, loaded)
+    assert languages(flow) == ["en", "en-GB", "de", "pl"]
+    assert suggestions(flow) == {**NEUTRAL, CONF_LANGUAGE: "pl"}
 
 
 async def test_a_voice_that_is_gone_is_marked_and_may_stay(
