@@ -355,6 +355,12 @@ async def test_a_chunk_that_comes_with_the_silence_leaves_nothing_open() -> None
     assert ended.is_set()
 
 
+async def test_speech_that_has_ended_cannot_be_stopped() -> None:
+    session = SpeechSession(whole(b"la"))
+    assert [chunk async for chunk in await session.open()] == [b"la"]
+    assert not await session.stop()
+
+
 async def test_new_settings_cut_nothing_short_and_silence_still_comes(
     hass: HomeAssistant, stop: Callable[..., Any], loaded: MockConfigEntry, client: MagicMock
 ) -> None:
