@@ -349,7 +349,7 @@ async def test_the_code_that_the_daemon_shows_gives_its_token(
     assert pairing.token == own_daemon.token
     with pytest.raises(IndexTTSRequestError) as raised:
         await client.pair(own_daemon.pairing_code, "Home Assistant")
-    assert error_key(raised.value) == "pairing_closed"
+    assert raised.value.code == "pairing_closed"
 
 
 async def test_wrong_codes_are_refused_until_they_close_the_pairing(
@@ -361,7 +361,7 @@ async def test_wrong_codes_are_refused_until_they_close_the_pairing(
     for _ in range(6):
         with pytest.raises(IndexTTSRequestError) as raised:
             await client.pair(wrong, "Home Assistant")
-        codes.append(error_key(raised.value))
+        codes.append(raised.value.code)
     assert codes == [*["pairing_code_invalid"] * 5, "pairing_closed"]
 
 
