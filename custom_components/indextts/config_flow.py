@@ -28,6 +28,7 @@ from .client import (
     IndexTTSClient,
     IndexTTSConnectionError,
     IndexTTSError,
+    IndexTTSRequestError,
     Info,
 )
 from .const import DEFAULT_PORT, DOMAIN
@@ -236,7 +237,9 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
         if not (await self._client().info(expect=self.unique_id)).auth:
             return None
         word = "".join(credential.split())
-        if _PAIRING_CODE.fullmatch(word):
+        if word.isdecimal():
+            if not _PAIRING_CODE.fullmatch(word):  # not worth one of the five misses
+                raise IndexTTSRequestError("pairing_code_invalid", "A code has six digits.")
             return (await self._client().pair(word, "Home Assistant")).token
         await self._client(word).voices()
         return word

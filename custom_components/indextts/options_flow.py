@@ -92,7 +92,10 @@ class IndexTTSOptionsFlow(OptionsFlowWithReload):
 def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
     languages = [language.code for language in data.languages.languages]
     languages += {data.languages.default} - {*languages}
-    voices = {voice.id: f"{voice.name} ({', '.join(voice.languages)})" for voice in data.voices}
+    voices = {  # the id is what actions want
+        voice.id: f"{voice.name} ({voice.id}): {', '.join(voice.languages)}"
+        for voice in data.voices
+    }
     # What was chosen once is offered even if it is gone: the form would refuse itself.
     if (language := options.get(CONF_LANGUAGE)) is not None and language not in languages:
         languages.append(language)

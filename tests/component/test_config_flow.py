@@ -431,6 +431,18 @@ async def test_a_refused_code_can_be_typed_again_and_a_mistyped_one_corrected(
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
 
 
+@pytest.mark.parametrize("code", ["12345", "123 456 7"])
+async def test_a_code_with_too_few_or_too_many_digits_is_not_spent_at_the_daemon(
+    hass: HomeAssistant, client: MagicMock, code: str
+) -> None:
+    flow = await start(hass, SOURCE_ZEROCONF, announcement())
+    flow = await send(hass, flow, {CONF_CREDENTIAL: code})
+    assert is_form(flow, "pair", credential="pairing_code_invalid")
+    client.pair.assert_not_called()
+    client.voices.assert_not_called()
+    assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
+
+
 async def test_a_refused_token_can_be_typed_again(hass: HomeAssistant, client: MagicMock) -> None:
     client.voices.side_effect = FORGOTTEN
     flow = await start(hass, SOURCE_ZEROCONF, announcement())
