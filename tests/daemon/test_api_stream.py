@@ -1,8 +1,8 @@
 """WS /v1/audio/speech/stream, through a real door to a real worker process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 import io
 import json
@@ -316,6 +316,34 @@ async def test_a_mistake_is_told_in_words(
     assert await door.speak("It goes on.")
 
 
+@pytest.mark.parametrize("waiting", [True, False])
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [(text("x" * MAX_SESSION_CHARACTERS), "too_large"), ({"type": "zork"}, "invalid")],
+)
+async def test_a_mistake_made_while_it_is_spoken_counts_as_one(
+    open_door: Opener, message: dict[str, Any], reason: str, *, waiting: bool
+) -> None:
+    async with open_door(**{"fake.step_s": 0.02}) as door:
+        queue = door.services.pool.default.queue
+        queue.resize(0 if waiting else 1)
+        async with session(door) as here:
+            await here.say(text("One is here. Two is here. Three"))
+            await until(lambda: (queue.waiting if waiting else queue.in_flight) == 1)
+            await here.say(message)
+            await here.error()
+        assert counted(door) == {"rejected": 1, reason: 1}
+
+
+async def test_a_mistake_of_ours_before_it_speaks_counts_as_ours(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream.schema, "session", None)
+    async with session(door) as here:
+        assert (await here.error())["code"] == "internal"
+    assert counted(door) == {"error": 1}
+
+
 async def test_a_session_takes_so_many_characters_and_no_more(door: Door) -> None:
     most = ("Hello. " * MAX_SESSION_CHARACTERS)[:MAX_SESSION_CHARACTERS]
     for pieces in ([f"{most}x"], [most, "x"]):
@@ -482,8 +510,32 @@ async def test_a_client_that_says_nothing_for_too_long_is_told_so(
         await here.say(*said)
         assert (await here.error())["code"] == "idle_timeout"
         assert opened.close_code == WSCloseCode.POLICY_VIOLATION
-    assert list(counted(door)) == ["cancelled" if len(said) > 1 else "timeout"]
+    assert counted(door) == {"timeout": 1}
     assert door.services.pool.default.queue.in_flight == 0
+
+
+@pytest.mark.parametrize("piece", ["", " \n", "Yes. "])
+async def test_a_session_is_kept_by_text_only_and_not_for_ever(
+    door: Door, monkeypatch: pytest.MonkeyPatch, piece: str
+) -> None:
+    """Whoever writes slower than it is spoken has a voice to itself meanwhile."""
+    monkeypatch.setattr(stream, "IDLE_S", 0.5)
+    monkeypatch.setattr(stream, "WRITING_S", 2.0)
+    queue = door.services.pool.default.queue
+    async with session(door) as here:
+        await here.say(text("Hello there. Well"))
+        await until(lambda: queue.in_flight == 1)
+        hearing = asyncio.create_task(here.error())
+        since = asyncio.get_running_loop().time()
+        with suppress(ConnectionError):
+            while not hearing.done():
+                await here.say(text(piece))
+                await asyncio.sleep(0.05)
+        assert (await hearing)["code"] == "idle_timeout"
+        took_s = asyncio.get_running_loop().time() - since
+    assert took_s >= (1.5 if piece.strip() else 0.3)
+    assert counted(door) == {"timeout": 1}
+    assert queue.in_flight == 0
 
 
 async def test_a_client_may_be_silent_once_it_has_said_all(
@@ -494,52 +546,93 @@ async def test_a_client_may_be_silent_once_it_has_said_all(
         assert (await spoken(door, ["This takes longer than the patience that is set."])).audio
 
 
+@contextmanager
+def mute(door: Door) -> Iterator[socket.socket]:
+    """Have a long text spoken to a client that reads nothing."""
+    with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2]))) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(
+            f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        config = {"type": "session.config", "response_format": "wav", "sample_rate": 48000}
+        for message in (config, text(LONG), DONE):
+            client.sendall(frame(json.dumps(message).encode()))
+        yield client
+
+
+def frame(payload: bytes, kind: WSMsgType = WSMsgType.TEXT) -> bytes:
+    """Write a client's frame, masked with zeros (RFC 6455, section 5.2)."""
+    length = len(payload)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+    return bytes([0x80 | kind]) + size + bytes(4) + payload
+
+
 async def test_a_client_that_takes_nothing_is_dropped(open_door: Opener) -> None:
     async with open_door(**{"server.idle_client_timeout_s": 0.5}) as door:
         given_up = door.services.metrics.requests.labels("timeout", "interactive", "ws")
-        with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2]))) as mute:
-            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            mute.sendall(
-                f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-                f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
-            )
-            config = {"type": "session.config", "response_format": "wav", "sample_rate": 48000}
-            for message in (config, text(LONG), DONE):
-                mute.sendall(frame(json.dumps(message).encode()))
+        with mute(door):
             await until(lambda: given_up._value.get() == 1)
             queue = door.services.pool.default.queue
             assert (queue.in_flight, queue.listening) == (0, 0)
         assert await door.speak("It goes on.")
 
 
-def frame(payload: bytes) -> bytes:
-    """Write a client's text frame, masked with zeros (RFC 6455, section 5.2)."""
-    length = len(payload)
-    head = bytes([0x81, 0x80 | length]) if length < 126 else b"\x81\xfe" + length.to_bytes(2, "big")
-    return head + bytes(4) + payload
+@pytest.mark.parametrize(
+    "ending",
+    [
+        frame(json.dumps(CANCEL).encode()),
+        frame(b"{"),
+        frame((1000).to_bytes(2, "big"), WSMsgType.CLOSE),
+        b"",
+    ],
+    ids=["cancel", "mistake", "close", "no pong"],
+)
+async def test_however_it_ends_a_client_that_takes_nothing_keeps_no_connection(
+    open_door: Opener, monkeypatch: pytest.MonkeyPatch, ending: bytes
+) -> None:
+    monkeypatch.setattr(stream, "CLOSING_S", 0.2)
+    monkeypatch.setattr(stream, "PING_S", 20.0 if ending else 1.0)
+    async with open_door(**{"server.idle_client_timeout_s": 2}) as door:
+        metrics, queue = door.services.metrics, door.services.pool.default.queue
+        with mute(door) as client:
+            await until(lambda: queue.listening == 1)
+            await asyncio.sleep(0.3)
+            client.sendall(ending)
+            await until(lambda: metrics.http_connections._value.get() == 0, timeout_s=10)
 
 
-async def test_a_daemon_that_stops_ends_what_is_spoken_and_takes_nothing_new(
+async def test_a_daemon_that_stops_speaks_what_has_arrived_and_waits_for_no_more(
     open_door: Opener,
 ) -> None:
     async with open_door(**{"fake.step_s": 0.02}) as door:
-        async with session(door) as early, session(door) as late:
+        async with (
+            door.session.ws_connect(PATH) as mute,
+            session(door) as silent,
+            session(door) as stuttering,
+            session(door) as early,
+            session(door) as whole,
+        ):
+            await stuttering.say(text("Well, I"))
             await early.say(text("This one is spoken to its end. And"))
+            await whole.say(text("This one is spoken to its end."), DONE)
             await early.hear_audio()
+            await whole.hear_audio()
             draining = asyncio.create_task(door.services.synthesizer.drain(timeout_s=20))
             await until(lambda: door.services.synthesizer.draining)
-            await late.say(text("Too late."), DONE)
-            async with session(door) as later:
-                for refused in (late, later):
+            await early.say(text(" this is not heard. Nor is that."), DONE)
+            async with session(door) as late:
+                for refused in (Session(socket=mute), silent, stuttering, late, early):
                     error = await refused.error()
                     assert error["code"] == "draining"
                     assert error["retry_after_s"] >= 1
                     assert refused.socket.close_code == WSCloseCode.TRY_AGAIN_LATER
-            await early.say(text(" so is that."), DONE)
-            assert (await early.hear_out())[-1] == "session.done"
+            assert await whole.hear_out() == ["audio.start", "audio.done", "session.done"]
+        assert [message["type"] for message in early.told] == ["audio.start", "error"]
+        assert_spoken_by_fake(early.samples, ["This one is spoken to its end.", "And"], tag=1)
         assert await draining
-        assert counted(door) == {"ok": 1, "rejected": 2, "draining": 2}
+        assert counted(door) == {"ok": 1, "error": 1, "rejected": 4, "draining": 4}
 
 
 async def test_only_a_websocket_with_the_token_is_let_in(door: Door) -> None:

@@ -66,6 +66,7 @@ def test_the_page_names_every_message_every_field_and_every_bound() -> None:
         f"{MAX_SESSION_CHARACTERS} characters",
         f"{MAX_MESSAGE_BYTES // 1024} KiB",
         f"{stream.IDLE_S:.0f} seconds",
+        f"within {stream.WRITING_S:.0f} seconds",
         f"every {stream.PING_S:.0f} seconds",
         f"{seams._PATIENCE} characters",
     ):
@@ -78,6 +79,6 @@ def test_the_page_names_every_error_and_how_the_connection_closes_after_it() -> 
     assert {code: stream._close_code(SpeechError("", code=code)) for code in named} == named
     assert set(STATUS) - set(named) == {
         *("bad_request", "not_found", "method_not_allowed", "upgrade_required"),
-        *("unauthorized", "pairing_code_invalid", "pairing_closed"),
+        *("unauthorized", "foreign_origin", "pairing_code_invalid", "pairing_closed"),
         *("slow_body", "unsupported_media_type"),
     }

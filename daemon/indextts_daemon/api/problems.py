@@ -5,10 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from indextts_daemon.errors import SpeechError
+from indextts_daemon.errors import InvalidRequestError, SpeechError
 
 
-class InvalidJsonError(SpeechError):
+class InvalidJsonError(InvalidRequestError):
     """The body is not JSON."""
 
     code = "invalid_json"
@@ -32,13 +32,13 @@ class SlowBodyError(SpeechError):
     code = "slow_body"
 
 
-class TooLargeError(SpeechError):
+class TooLargeError(InvalidRequestError):
     """More was sent than is taken."""
 
     code = "too_large"
 
 
-class IdleTimeoutError(SpeechError):
+class IdleTimeoutError(SpeechError, TimeoutError):
     """The client said nothing for too long."""
 
     code = "idle_timeout"

@@ -1,21 +1,17 @@
 """WS /v1/audio/speech/stream: text in while it is being written, audio out while it is made."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import replace
 import logging
+import math
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from indextts_daemon.audio.output import OutputFormat
-from indextts_daemon.errors import (
-    InvalidRequestError,
-    SpeechError,
-    place_of,
-)
-from indextts_daemon.metrics import REJECTIONS
+from indextts_daemon.errors import InvalidRequestError, SpeechError, place_of
 from indextts_daemon.service.routing import AUTO, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech
 from indextts_daemon.text.incoming import IncomingText
@@ -37,18 +33,23 @@ from .speech import encoded
 LOGGER = logging.getLogger(__name__)
 
 PING_S = 20.0
-IDLE_S = 60.0
+IDLE_S = 60.0  # without text
+WRITING_S = 300.0  # from the first text to input.done: a voice is kept for it
 BITE = 1024  # characters to read at once; between bites others have their turn
 GRACE_S = 0.04  # for the rest of a sentence that is on its way with its first clause
 PAUSE_S = 0.7  # without text, after which a sentence that looks whole is taken for whole
-CLOSING_S = 5.0  # for the client to say goodbye
+CLOSING_S = 5.0  # for the client to say goodbye, and to take what is on its way
+
+NO_ORDER = SpeechOrder(text="", frontend="ws")
+CLOSE_CODES = {
+    413: WSCloseCode.MESSAGE_TOO_BIG,
+    500: WSCloseCode.INTERNAL_ERROR,
+    503: WSCloseCode.TRY_AGAIN_LATER,
+}  # by the status that HTTP has for an error; else the client broke a rule
 
 DESCRIPTION = (
-    "A WebSocket; messages are JSON objects with a `type`. The client sends `session.config` "
-    "(SessionConfig) once, `input.text` {text} any number of times, and `input.done`; or "
-    "`input.cancel`. The daemon sends `audio.start`, the audio in binary messages as one stream, "
-    "`audio.done` {duration_s} and `session.done`; or `error` {error}, as Problem has it. "
-    f"A session takes {schema.MAX_SESSION_CHARACTERS} characters. docs/streaming.md says it all."
+    "A WebSocket: SessionConfig comes first, then text while it is being written; audio goes back "
+    "while it is being made. docs/streaming.md has the messages."
 )
 
 
@@ -82,6 +83,7 @@ class _Session:
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._services: Services = request.app[SERVICES]
         self._request = request
+        self._transport = request.transport
         self._socket = socket
         self._order: SpeechOrder | None = None
         self._output: OutputFormat | None = None
@@ -89,8 +91,11 @@ class _Session:
         self._speech: Speech | None = None
         self._left = False
         self._opened = asyncio.Event()  # there are words to begin with
-        self._opens_soon = False
+        self._opening: asyncio.TimerHandle | None = None
         self._pausing: asyncio.TimerHandle | None = None
+        self._cut_short = False  # by the daemon, which stops
+        self._idle_at = asyncio.get_running_loop().time() + IDLE_S
+        self._late_at = math.inf
         self._ordered = False
 
     async def run(self) -> None:
@@ -98,8 +103,9 @@ class _Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 both = [tasks.create_task(self._read()), tasks.create_task(self._speak())]
+                stopping = tasks.create_task(self._stop())
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                for task in both:
+                for task in (*both, stopping):
                     task.cancel()
             if not self._left:
                 await self._send(type="session.done")
@@ -107,31 +113,55 @@ class _Session:
         except* Exception as group:  # noqa: BLE001 the border: nothing else would tell the client
             await self._fail(_first(group))
         finally:
-            self._writing()
+            for timer in (self._opening, self._pausing):
+                if timer is not None:
+                    timer.cancel()
+            if self._transport is not None:  # what closes it otherwise waits for the client
+                asyncio.get_running_loop().call_later(CLOSING_S, self._transport.abort)
 
     async def _read(self) -> None:
         """Take in what the client says until it leaves or cancels."""
-        while (content := await self._next()) is not None:
-            said = schema.message(content)
-            match said["type"]:
-                case "session.config":
-                    self._configure(said)
-                case "input.text":
-                    await self._take(said["text"])
-                case "input.done":
-                    self._end()
-                case _:
-                    return
-        self._left = True
+        try:
+            while (content := await self._next()) is not None:
+                said = schema.message(content)
+                match said["type"]:
+                    case "session.config":
+                        self._configure(said)
+                    case "input.cancel":
+                        return
+                    case _ if self._cut_short:
+                        pass
+                    case "input.text":
+                        await self._take(said["text"])
+                    case _:
+                        self._must_be_open()
+                        self._end()
+            self._left = True
+        except Exception as err:
+            self._text.failure = err
+            raise
+
+    async def _stop(self) -> None:
+        """Once the daemon stops, speak what has arrived, and no more."""
+        await self._services.synthesizer.stopping()
+        if not self._opened.is_set():
+            self._services.synthesizer.check_open()
+        elif not self._text.ended:
+            self._cut_short = True
+            self._end()
 
     async def _next(self) -> str | None:
         """Wait for the next message; None once the client has left."""
+        due = None if self._text.ended else min(self._idle_at, self._late_at)
         try:
-            async with asyncio.timeout(None if self._text.ended else IDLE_S):
+            async with asyncio.timeout_at(due):
                 received = await self._socket.receive()
         except TimeoutError as err:
+            if self._cut_short:
+                return await self._next()
             raise IdleTimeoutError(
-                f"Nothing came for {IDLE_S:.0f} seconds. Send input.done after the last text."
+                f"No text came for {IDLE_S:.0f} seconds, or not all of it within {WRITING_S:.0f}. "
+                "Send input.done after the last text."
             ) from err
         if received.type is WSMsgType.BINARY:
             raise InvalidRequestError("Send text messages that hold JSON, not binary ones.")
@@ -145,11 +175,14 @@ class _Session:
             )
         self._services.synthesizer.check_open()
         self._order, self._output = schema.session(said)
+        self._idle_at = asyncio.get_running_loop().time() + IDLE_S
         self._text = IncomingText(None if self._order.language == AUTO else self._order.language)
 
     async def _take(self, text: str) -> None:
         self._must_be_open()
-        self._writing()
+        if not text:
+            return
+        self._writing(text)
         if self._text.characters + len(text) > schema.MAX_SESSION_CHARACTERS:
             raise TooLargeError(
                 f"A session takes {schema.MAX_SESSION_CHARACTERS} characters. "
@@ -157,21 +190,27 @@ class _Session:
                 param="text",
             )
         for start in range(0, len(text), BITE):
+            if self._cut_short:
+                return
             (self._text.feed if self._speech is None else self._speech.append)(
                 text[start : start + BITE]
             )
             await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
         if self._text.has_sentence:
             self._open()
-        elif not (self._opens_soon or self._opened.is_set()) and self._text.has_clause:
-            self._opens_soon = True
-            asyncio.get_running_loop().call_later(GRACE_S, self._open_early)
-        self._pausing = asyncio.get_running_loop().call_later(PAUSE_S, self._pause)
+        elif not (self._opening or self._opened.is_set()) and self._text.has_clause:
+            self._opening = loop.call_later(GRACE_S, self._open_early)
+        self._pausing = loop.call_later(PAUSE_S, self._pause)
 
-    def _writing(self) -> None:
-        """Note that the writer goes on."""
+    def _writing(self, text: str) -> None:
+        """Note that the writer goes on; blanks are no sign of one."""
         if self._pausing is not None:
             self._pausing.cancel()
+        if text.strip():
+            now = asyncio.get_running_loop().time()
+            self._idle_at = now + IDLE_S
+            self._late_at = min(self._late_at, now + WRITING_S)
 
     def _pause(self) -> None:
         """Speak what looks whole: a writer who looks something up may be gone for long."""
@@ -184,7 +223,7 @@ class _Session:
 
     def _open_early(self) -> None:
         """Begin with a first clause, unless the rest of its sentence has come meanwhile."""
-        self._opens_soon = False
+        self._opening = None
         if self._text.has_clause:
             self._open()
 
@@ -195,12 +234,9 @@ class _Session:
             self._opened.set()
 
     def _end(self) -> None:
-        self._must_be_open()
-        self._writing()
-        if self._speech is not None:
-            self._speech.end()
-        else:
-            self._text.end()
+        if self._pausing is not None:
+            self._pausing.cancel()
+        (self._text if self._speech is None else self._speech).end()
         self._open()
 
     def _must_be_open(self) -> None:
@@ -230,6 +266,8 @@ class _Session:
         await self._send_part(first)
         async for part in audio:
             await self._send_part(part)
+        if self._cut_short:
+            self._services.synthesizer.check_open()
         silence_s = (output.lead_in_ms + output.tail_ms) / 1e3
         await self._send(type="audio.done", duration_s=round(speech.audio_s + silence_s, 3))
 
@@ -251,29 +289,20 @@ class _Session:
     async def _fail(self, error: Exception) -> None:
         """Tell the client, if it can still be told."""
         try:
-            if isinstance(error, ConnectionError | TimeoutError):
+            if isinstance(error, ConnectionError | TimeoutError) and not isinstance(
+                error, SpeechError
+            ):
                 raise error  # it has left, or takes nothing
+            if not self._ordered:  # an order counts itself
+                self._services.synthesizer.note_failure(self._order or NO_ORDER, error)
             if not isinstance(error, SpeechError):
                 LOGGER.error("request %s failed: %s", self._request[REQUEST_ID], place_of(error))
                 error = FAULT
-            self._account(error)
             await self._send(type="error", **self._problem(error))
             await self._close(_close_code(error))
         except (ConnectionError, TimeoutError):
-            if self._request.transport is not None:
-                self._request.transport.abort()
-
-    def _account(self, error: SpeechError) -> None:
-        """Count a session that failed before it came to an order, which counts itself."""
-        if self._ordered:
-            return
-        metrics, code = self._services.metrics, error.error_code
-        priority = self._order.priority if self._order is not None else "interactive"
-        if isinstance(error, IdleTimeoutError):
-            metrics.requests.labels("timeout", priority, "ws").inc()
-            return
-        metrics.requests.labels("rejected", priority, "ws").inc()
-        metrics.rejections.labels(code if code in REJECTIONS else "invalid").inc()
+            if self._transport is not None:
+                self._transport.abort()
 
     def _problem(self, error: SpeechError) -> dict[str, Any]:
         problem = envelope(error, self._request[REQUEST_ID])
@@ -282,17 +311,19 @@ class _Session:
         return problem
 
     async def _send(self, **message: Any) -> None:
-        async with asyncio.timeout(self._services.about.idle_client_timeout_s):
-            await self._socket.send_json(message)
+        await self._within(self._socket.send_json(message))
 
     async def _send_part(self, part: bytes) -> None:
         if part:
-            async with asyncio.timeout(self._services.about.idle_client_timeout_s):
-                await self._socket.send_bytes(part)
+            await self._within(self._socket.send_bytes(part))
 
     async def _close(self, code: WSCloseCode) -> None:
+        await self._within(self._socket.close(code=code))
+
+    async def _within(self, sending: Awaitable[object]) -> None:
+        """Send. Raises TimeoutError when the client takes nothing for too long."""
         async with asyncio.timeout(self._services.about.idle_client_timeout_s):
-            await self._socket.close(code=code)
+            await sending
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
@@ -302,9 +333,4 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
 
 
 def _close_code(error: SpeechError) -> WSCloseCode:
-    status = status_of(error)
-    if status == 413:  # noqa: PLR2004
-        return WSCloseCode.MESSAGE_TOO_BIG
-    if status == 503:  # noqa: PLR2004
-        return WSCloseCode.TRY_AGAIN_LATER
-    return WSCloseCode.INTERNAL_ERROR if status >= 500 else WSCloseCode.POLICY_VIOLATION  # noqa: PLR2004
+    return CLOSE_CODES.get(status_of(error), WSCloseCode.POLICY_VIOLATION)

@@ -6,8 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 import time
 
-from indextts_daemon.errors import EngineUnavailableError, NothingToSayError, SpeechError
-from indextts_daemon.metrics import Metrics
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    InvalidRequestError,
+    NothingToSayError,
+    SpeechError,
+)
+from indextts_daemon.metrics import REJECTIONS, Metrics
 from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.cleaning import has_words
 from indextts_daemon.text.incoming import IncomingText
@@ -88,7 +93,7 @@ class Synthesizer:
         self._router = router
         self._metrics = metrics
         self.recent = Recent()
-        self._draining = False
+        self._draining = asyncio.Event()
         self._live = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,7 +101,11 @@ class Synthesizer:
     @property
     def draining(self) -> bool:
         """Whether no further order is taken."""
-        return self._draining
+        return self._draining.is_set()
+
+    async def stopping(self) -> None:
+        """Wait until no further order is taken."""
+        await self._draining.wait()
 
     @asynccontextmanager
     async def speak(
@@ -105,7 +114,7 @@ class Synthesizer:
         """Speak an order while inside; leaving early stops it within one step.
 
         A `text` that is still arriving is spoken instead of the order's, which are then the clean
-        words that it begins with.
+        words that it begins with. Where the rest of it fails to come, that is why the order ended.
 
         Raises what `Router.route` raises, NothingToSayError, QueueFullError and
         EngineUnavailableError.
@@ -130,18 +139,11 @@ class Synthesizer:
                     yield speech
                 finally:
                     stream.cancel()
-        except SpeechError as err:
-            self._account(order, speech, "error" if speech else "rejected", refusal=err)
-            raise
-        except TimeoutError:
-            self._account(order, speech, "timeout")
-            raise
         except BaseException as err:
-            left = isinstance(err, ConnectionError) or not isinstance(err, Exception)
-            self._account(order, speech, "cancelled" if left else "error")
+            self._account(order, speech, (text.failure if text else None) or err)
             raise
         else:
-            self._account(order, speech, "ok" if speech.complete else "cancelled")
+            self._account(order, speech, None)
         finally:
             self._live -= 1
             if not self._live:
@@ -153,7 +155,7 @@ class Synthesizer:
 
     async def drain(self, *, timeout_s: float) -> bool:
         """Take no further order, and wait for those under way; whether all ended in time."""
-        self._draining = True
+        self._draining.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
@@ -161,9 +163,13 @@ class Synthesizer:
             return False
         return True
 
+    def note_failure(self, order: SpeechOrder, error: Exception) -> None:
+        """Count an order that failed before it came to speaking."""
+        self._account(order, None, error)
+
     def check_open(self) -> None:
         """Raise EngineUnavailableError if no further order is taken."""
-        if self._draining:
+        if self.draining:
             raise EngineUnavailableError(
                 "The daemon is stopping. Try again when it is back.",
                 code="draining",
@@ -180,21 +186,18 @@ class Synthesizer:
         return await self._router.route(order)
 
     def _account(
-        self,
-        order: SpeechOrder,
-        speech: Speech | None,
-        outcome: str,
-        *,
-        refusal: SpeechError | None = None,
+        self, order: SpeechOrder, speech: Speech | None, error: BaseException | None
     ) -> None:
         """Count a client's order; what the daemon says to itself is none."""
         if order.frontend == SELF:
             return
+        outcome = _outcome(speech, error)
         metrics, priority = self._metrics, order.priority
         metrics.requests.labels(outcome, priority, order.frontend).inc()
+        if outcome == "rejected" and isinstance(error, SpeechError):
+            code = error.error_code
+            metrics.rejections.labels(code if code in REJECTIONS else "invalid").inc()
         if speech is None:
-            if refusal is not None:
-                metrics.rejections.labels(_reason(refusal)).inc()
             return
         metrics.input_characters.inc(speech.characters)
         if speech.first_audio_s is not None:
@@ -231,7 +234,17 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
     )
 
 
-def _reason(error: SpeechError) -> str:
-    """Name a refusal as the metrics do."""
-    code = error.error_code
-    return code if code in {"queue_full", "loading", "draining"} else "invalid"
+def _outcome(speech: Speech | None, error: BaseException | None) -> str:
+    """Name the end of an order as the metrics do."""
+    match error:
+        case None:
+            return "ok" if speech is not None and speech.complete else "cancelled"
+        case TimeoutError():
+            return "timeout"
+        case InvalidRequestError():
+            return "rejected"
+        case SpeechError():
+            return "error" if speech is not None else "rejected"
+        case ConnectionError():
+            return "cancelled"
+    return "error" if isinstance(error, Exception) else "cancelled"

@@ -31,6 +31,7 @@ class IncomingText:
 
     def __init__(self, language: str | None = None) -> None:
         self.ended = False
+        self.failure: Exception | None = None  # why the rest of it will not come
         self.characters = 0
         self.has_sentence = False  # a first one has arrived whole
         self._languages = tuple(ABBREVIATIONS) if language is None else (language,)
