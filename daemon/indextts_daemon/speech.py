@@ -5,7 +5,7 @@ Audio is float32 mono in [-1, 1] at the engine's own rate until `audio/` quantis
 """
 
 from dataclasses import dataclass, field
-from typing import NewType, Protocol, runtime_checkable
+from typing import NewType, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ class Sentence:
 
     raw: str
     normalized: str
+
+    @classmethod
+    def plain(cls, text: str) -> Self:
+        """Make one that is read aloud as it is written."""
+        return cls(raw=text, normalized=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class Driven:
         job, engine, parts = JobId(next(self._jobs)), self._engine, list[Samples]()
         voice = next(voice for voice in engine.info.voices if "en" in voice.languages)
         engine.start(job, SpeechRequest(language="en", seed=seed), voice)
-        engine.append(job, Sentence(raw=text, normalized=text))
+        engine.append(job, Sentence.plain(text))
         engine.end(job)
         while True:
             for _, outcome in engine.step():

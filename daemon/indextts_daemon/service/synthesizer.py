@@ -74,7 +74,7 @@ class Speech:
 
     def _speak_on(self, sentences: list[str]) -> None:
         for sentence in sentences:
-            self._stream.append(Sentence(raw=sentence, normalized=sentence))
+            self._stream.append(Sentence.plain(sentence))
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
@@ -221,7 +221,6 @@ class Synthesizer:
 
 def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStream:
     """Give a worker what has arrived of the text. Raises EngineUnavailableError."""
-    sentences = text.begin(route.language)
     return route.model.speaker().submit(
         SpeechRequest(
             language=route.language,
@@ -229,7 +228,7 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
             seed=order.seed or 0,
         ),
         route.voice,
-        [Sentence(raw=sentence, normalized=sentence) for sentence in sentences],
+        [Sentence.plain(sentence) for sentence in text.begin(route.language)],
         end=text.ended,
     )
 

@@ -12,5 +12,4 @@ def prepare(text: str, language: str) -> list[Sentence]:
 
     The plain twin of `incoming.IncomingText`, which gives the same of a text that is arriving.
     """
-    sentences = filter(has_words, split(clean(text), language))
-    return [Sentence(raw=sentence, normalized=sentence) for sentence in sentences]
+    return [Sentence.plain(one) for one in split(clean(text), language) if has_words(one)]

@@ -56,7 +56,7 @@ class EngineLoop:
         """Speak once to nobody, so that the first listener does not wait for cold caches."""
         voice = self._engine.info.voices[0]
         self._engine.start(LOAD_JOB, SpeechRequest(language=voice.languages[0]), voice)
-        self._engine.append(LOAD_JOB, Sentence(raw=_WARM_UP, normalized=_WARM_UP))
+        self._engine.append(LOAD_JOB, Sentence.plain(_WARM_UP))
         self._engine.end(LOAD_JOB)
         while results := self._engine.step():
             for _, outcome in results:
