@@ -304,6 +304,22 @@ async def test_a_drain_is_bounded(tmp_path: Path) -> None:
             assert await stopped == 0
 
 
+async def test_a_stop_waits_for_no_text_that_is_still_to_come(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path, settings={"server": {"drain_timeout_s": 600}}) as daemon:
+        async with daemon.session() as session:
+            path = "/v1/audio/speech/stream"
+            async with session.ws_connect(path) as silent, session.ws_connect(path) as writing:
+                await writing.send_json({"type": "session.config"})
+                await writing.send_json({"type": "input.text", "text": "One is here. Two"})
+                assert (await writing.receive_json())["type"] == "audio.start"
+                daemon.process.send_signal(signal.SIGTERM)
+                for socket in (silent, writing):
+                    said = [message async for message in socket]
+                    assert said[-1].json()["error"]["code"] == "draining"
+                    assert socket.close_code == aiohttp.WSCloseCode.TRY_AGAIN_LATER
+            assert await asyncio.to_thread(daemon.process.wait, 20) == 0
+
+
 async def test_a_default_that_dies_again_and_again_is_stood_in_for(tmp_path: Path) -> None:
     settings = {"engine": "fake", "fake": {"load": "slow"}}
     with RunningDaemon(tmp_path, settings=settings) as daemon:
