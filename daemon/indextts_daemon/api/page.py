@@ -31,7 +31,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-REFRESH = '<meta http-equiv="refresh" content="3">\n'
+SOON_S, LATER_S = 3, 30  # until a page that is left open looks again
 WORDS = {
     "ready": "Ready to speak",
     "degraded": "Speaks, with a stand-in",
@@ -48,7 +48,7 @@ async def page(request: web.Request) -> web.Response:
     text = PAGE.substitute(
         name=escape(about.name),
         style=STYLE,
-        refresh=REFRESH if report.state == "loading" else "",
+        refresh_s=SOON_S if report.state == "loading" else LATER_S,
         state=report.state,
         word=WORDS[report.state],
         sentence=_sentence(report, speakers),
