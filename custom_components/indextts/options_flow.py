@@ -93,7 +93,7 @@ def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
     languages = [language.code for language in data.languages.languages]
     languages += {data.languages.default} - {*languages}
     voices = {  # the id is what actions want
-        voice.id: f"{voice.name} ({voice.id}): {', '.join(voice.languages)}"
+        voice.id: f"{voice.name} · {', '.join(voice.languages)} ({voice.id})"
         for voice in data.voices
     }
     # What was chosen once is offered even if it is gone: the form would refuse itself.

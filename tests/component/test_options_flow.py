@@ -98,9 +98,9 @@ async def test_languages_are_offered_and_voices_with_what_they_speak(
     flow = await start(hass, loaded)
     assert languages(flow) == ["en", "en-GB", "de"]
     assert choices(flow, CONF_VOICE) == {
-        "heart": "Heart (heart): en, en-GB",
-        "pico-en-gb": "Pico (pico-en-gb): en-GB",
-        "pico-de": "Pico deutsch (pico-de): de",
+        "heart": "Heart · en, en-GB (heart)",
+        "pico-en-gb": "Pico · en-GB (pico-en-gb)",
+        "pico-de": "Pico deutsch · de (pico-de)",
     }
 
 
