@@ -1,13 +1,14 @@
 """One Home Assistant, two daemons and one browser for this world; every test pairs anew."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 import os
 import secrets
 from shutil import which
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 import pytest
 import pytest_asyncio
 
@@ -16,6 +17,7 @@ from tests.e2e.hass_process import NEWEST, running_hass
 from tests.e2e.home_assistant import HomeAssistant
 from tests.e2e.log_expectations import LogExpectations
 from tests.e2e.pairing import DOMAIN, Paired, found, pair
+from tests.e2e.screens import Look, Screens
 
 # As root in a closed network.
 CHROMIUM_FLAGS = [
@@ -27,6 +29,22 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """A browser with a window for each look; a window keeps what it has loaded."""
+
+    browser: Browser
+    login: str
+    opened: dict[Look, Page] = field(default_factory=dict)
+
+    async def of(self, look: Look) -> Page:
+        if look not in self.opened:
+            page = await self.browser.new_page(**look.context)
+            await page.add_init_script(self.login)
+            self.opened[look] = page
+        return self.opened[look]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -90,17 +108,23 @@ async def paired(hass: HomeAssistant, daemon: DaemonProcess) -> Paired:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def page(house: HomeAssistant) -> AsyncIterator[Page]:
-    """Open a browser in which the owner is logged in."""
+async def pages(house: HomeAssistant) -> AsyncIterator[Pages]:
+    """Run a browser in which the owner is logged in."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=which("chromium"), args=CHROMIUM_FLAGS
         )
         try:
-            page = await browser.new_page(
-                viewport={"width": 1280, "height": 900}, color_scheme="light"
-            )
-            await page.add_init_script(house.login_script())
-            yield page
+            yield Pages(browser=browser, login=house.login_script())
         finally:
             await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def screens(hass: HomeAssistant, pages: Pages, look: Look) -> AsyncIterator[Screens]:
+    """Lend a browser of the size, to a reader of the language, that a test asks for by `look`."""
+    await hass.live_in(look.language)
+    page = await pages.of(look)
+    yield Screens(hass, page, look)
+    await page.goto("about:blank")
+    await hass.live_in("en")

@@ -95,7 +95,12 @@ class DaemonProcess:
 
     def settle(self, settings: str) -> None:
         """Replace the settings, in YAML, that the next start reads."""
+        self._data.mkdir(exist_ok=True)
         (self._data / "settings.yaml").write_text(settings)
+
+    def forget(self) -> None:
+        """Know none of those that it was paired with, from the next start on."""
+        (self._data / "token").unlink()
 
     async def pairing_code(self) -> str:
         """Ask for a code as its owner does."""

@@ -1,6 +1,7 @@
 """Home Assistant as its owner's browser and players use it: HTTP, WebSocket and the log."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.e2e.waiting import eventually
 LOG_S = 10
 LISTEN_S = 60
 LOUDSPEAKER = "media_player.loudspeaker"
-# What a Home Assistant outside of its container says about itself.
+# What a Home Assistant says about itself outside of its container, or after many changes.
 BENIGN = re.compile(
-    r"Skipping pip installation|has not been tested by Home Assistant|zlib|turbojpeg|marketplace",
+    r"Skipping pip installation|has not been tested by Home Assistant|zlib|turbojpeg|marketplace"
+    r"|for translation: Invalid domain \w+\.|is logging too frequently",
     re.IGNORECASE,
 )
 _RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", re.MULTILINE)
@@ -70,6 +72,13 @@ class HomeAssistant:
         }
         return f"localStorage.setItem('hassTokens', {json.dumps(json.dumps(tokens))})"
 
+    async def live_in(self, language: str) -> None:
+        """Have every page that is opened, and every entity that is added, in a language."""
+        await self.command("config/core/update", language=language)
+        formats = ("number_format", "time_format", "date_format", "first_weekday")
+        value = {"language": language, "time_zone": "local"} | dict.fromkeys(formats, "language")
+        await self.command("frontend/set_user_data", key="language", value=value)
+
     async def request(self, method: str, path: str, **arguments: Any) -> Any:
         """Return the JSON that `path` answers with."""
         async with self._session.request(
@@ -117,6 +126,16 @@ class HomeAssistant:
         by_id = {entry["entry_id"]: entry["data"] for entry in kept["data"]["entries"]}
         return by_id.get(entry_id)
 
+    @asynccontextmanager
+    async def without(self, entry_id: str) -> AsyncIterator[None]:
+        """Leave an entry alone, as if it were switched off, and take it up again afterwards."""
+        await self.command("config_entries/disable", entry_id=entry_id, disabled_by="user")
+        yield
+        await self.command("config_entries/disable", entry_id=entry_id, disabled_by=None)
+
+    async def reload(self, entry_id: str) -> None:
+        await self.request("POST", f"api/config/config_entries/entry/{entry_id}/reload")
+
     async def remove(self, entry_id: str) -> None:
         await self.request("DELETE", f"api/config/config_entries/entry/{entry_id}")
 
@@ -133,6 +152,14 @@ class HomeAssistant:
     async def answer_flow(self, flow_id: str, **answers: Any) -> dict[str, Any]:
         path = f"api/config/config_entries/flow/{flow_id}"
         return dict(await self.request("POST", path, json=answers))
+
+    async def choose(self, entry_id: str, **answers: Any) -> None:
+        """Settle how an entry behaves, in its own dialog, and wait until it does."""
+        path = "api/config/config_entries/options/flow"
+        form = await self.request("POST", path, json={"handler": entry_id})
+        done = await self.request("POST", f"{path}/{form['flow_id']}", json=answers)
+        assert done["type"] == "create_entry", done
+        await self.reload(entry_id)  # after the one that this has begun
 
     async def abandon_flow(self, flow_id: str) -> None:
         await self.request("DELETE", f"api/config/config_entries/flow/{flow_id}")
