@@ -89,6 +89,11 @@ class DaemonProcess:
         process.kill()
         await process.wait()
 
+    async def wait(self) -> int:
+        """Wait until it has ended by itself, and return its status."""
+        assert self._process is not None
+        return await self._process.wait()
+
     def move(self) -> None:
         """Take another port at the next start."""
         self.port = free_port(self.host)

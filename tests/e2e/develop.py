@@ -61,8 +61,15 @@ async def develop(asked: argparse.Namespace) -> None:
             "",
             "Ready. Try it under Media, Text-to-speech. Ctrl-C ends both; what they know is kept.",
         )
+        watching = asyncio.create_task(_watch(daemon))
         await ended.wait()
+        watching.cancel()
         _say("", "Ending both")
+
+
+async def _watch(daemon: DaemonProcess) -> None:
+    status = await daemon.wait()
+    _say("", f"The daemon has ended with {status}; its log says why. Ctrl-C, and start again.")
 
 
 @asynccontextmanager
