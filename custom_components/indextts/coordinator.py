@@ -1,7 +1,7 @@
 """Keeps what is known about one daemon fresh, and says when it is away."""
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import override
 
@@ -78,9 +78,10 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
     async def async_listen(self) -> None:
         """Look again at every event and when events end; try to hear more of them, for ever."""
         pause_s = SHORTEST_PAUSE_S
+        trouble: type[IndexTTSError] | None = None
         while True:
-            was_lost = True
-            with suppress(IndexTTSError):
+            was_lost, known = True, trouble
+            try:
                 await self.async_meet()
                 was_lost = False  # if only its events are refused, nothing has changed
                 async with aclosing(self.client.events()) as events:
@@ -88,7 +89,10 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
                         was_lost = True
                         pause_s = SHORTEST_PAUSE_S
                         await self.async_request_refresh()
-            if was_lost and self.last_update_success:  # or it is known to be away
+            except IndexTTSError as err:
+                trouble = type(err)
+            # While it is known to be away, only trouble of another kind is news.
+            if was_lost if self.last_update_success else trouble is not known:
                 await self.async_refresh()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -205,6 +205,20 @@ async def test_a_daemon_that_is_away_is_looked_for_every_few_seconds(house: Hous
     assert house.daemon.listeners == 1
 
 
+async def test_a_daemon_that_comes_back_without_our_token_is_paired_again_at_once(
+    house: House,
+) -> None:
+    house.client.info.side_effect = LOST
+    await house.happen(LOST)
+    await house.later(1)
+    house.client.info.side_effect = None
+    house.client.status.side_effect = IndexTTSAuthError("no")
+    house.daemon.happen(IndexTTSAuthError("no"))
+    await house.later(11)
+    (flow,) = house.entry.async_get_active_flows(house.hass, {SOURCE_REAUTH})
+    assert flow["step_id"] == "reauth_confirm"
+
+
 async def test_a_day_away_is_one_line_in_the_log_and_the_return_another(
     house: House, lines: Callable[[], list[str]]
 ) -> None:
