@@ -57,6 +57,10 @@ class StubModel:
     queue: JobQueue = field(default_factory=lambda: JobQueue(capacity=2, metrics=Metrics()))
     worker: "StubWorker | None" = None
 
+    @property
+    def name(self) -> str:
+        return self.info.name if self.info is not None else self.id
+
     async def ready(self, priority: str) -> None:
         self.asked += 1
         if self.knows is None or self.load_failed:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from indextts_daemon.service.health import Health, HealthReport
+from indextts_daemon.service.health import STATES, Health, HealthReport
 from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.rooms import StubModel, pool_of
 
@@ -63,7 +63,7 @@ def test_the_state_says_whether_a_request_would_be_spoken(
 def test_only_a_ready_worker_passes_its_check(state: WorkerState) -> None:
     check = look(state).checks[0]
     assert (check.name, check.ok) == ("worker", state is READY)
-    assert check.message.startswith(f"big is {state}.")
+    assert check.message == f"big {STATES[state]}. It broke."
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,15 @@ from indextts_daemon.worker.handle import WorkerState
 from .models import Model, ModelPool
 from .synthesizer import Synthesizer
 
+STATES = {
+    WorkerState.unloaded: "is not loaded",
+    WorkerState.loading: "is loading",
+    WorkerState.warming: "is warming up",
+    WorkerState.ready: "is ready",
+    WorkerState.draining: "is stopping",
+    WorkerState.failed: "did not load",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -48,7 +57,7 @@ class Health:
             Check(
                 name="worker",
                 ok=default.state is WorkerState.ready,
-                message=f"{default.id} is {default.state}." + f" {default.reason or ''}".rstrip(),
+                message=f"{default.name} {STATES[default.state]}. {default.reason or ''}".rstrip(),
             ),
             Check(
                 name="voice",
