@@ -194,9 +194,11 @@ async def test_a_fault_while_watching_the_process_leaves_nobody_waiting(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def wait(process: WorkerProcess) -> int:
+        watched.append(process)
         await asked.wait()
         raise RuntimeError
 
+    watched: list[WorkerProcess] = []
     asked = asyncio.Event()
     monkeypatch.setattr(WorkerProcess, "wait", wait)
     worker = await start()
@@ -209,6 +211,7 @@ async def test_a_fault_while_watching_the_process_leaves_nobody_waiting(
     assert (worker.state, worker.pid) == (WorkerState.failed, None)
     assert pid is not None
     await eventually(lambda: not is_running(pid))
+    await watched[0]._running.wait()  # or the loop is closed before it is told
 
 
 async def test_a_crashed_worker_can_be_started_anew(start: Starter) -> None:
