@@ -38,6 +38,7 @@ from .options_flow import IndexTTSOptionsFlow
 CONF_CREDENTIAL: Final = "credential"
 
 _PAIRING_CODE: Final = re.compile("[0-9]{6}")
+_LONGEST_CODE: Final = 7  # digits that are taken for a mistyped code, rather than for a token
 _CREDENTIAL_ERRORS: Final = frozenset({"invalid_token", "pairing_closed", "pairing_code_invalid"})
 # What the dialogs have sentences of their own for: those that end them, and those that go on.
 _ABORTS: Final = frozenset(
@@ -237,7 +238,7 @@ class IndexTTSConfigFlow(ConfigFlow, domain=DOMAIN):
         if not (await self._client().info(expect=self.unique_id)).auth:
             return None
         word = "".join(credential.split())
-        if word.isdecimal():
+        if word.isdecimal() and len(word) <= _LONGEST_CODE:
             if not _PAIRING_CODE.fullmatch(word):  # not worth one of the five misses
                 raise IndexTTSRequestError("pairing_code_invalid", "A code has six digits.")
             return (await self._client().pair(word, "Home Assistant")).token

@@ -84,4 +84,6 @@ def async_keep(hass: HomeAssistant, entry: ConfigEntry[Any], session: SpeechSess
 async def async_stop(hass: HomeAssistant, entry: ConfigEntry[Any]) -> int:
     """End all that is being spoken for an entry now, and say how many that were."""
     sessions = hass.data.get(_SESSIONS, {}).pop(entry.entry_id, ())
-    return sum(await asyncio.gather(*(session.stop() for session in list(sessions))))
+    stopped = [session.stop() for session in list(sessions)]
+    # One that fails to close must not keep the entry from unloading.
+    return (await asyncio.gather(*stopped, return_exceptions=True)).count(True)

@@ -443,6 +443,13 @@ async def test_a_code_with_too_few_or_too_many_digits_is_not_spent_at_the_daemon
     assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "123456"}), ENTRY_DATA)
 
 
+async def test_a_token_may_be_a_number(hass: HomeAssistant, client: MagicMock) -> None:
+    flow = await start(hass, SOURCE_ZEROCONF, announcement())
+    data = {**ENTRY_DATA, CONF_TOKEN: "1234567890"}
+    assert is_entry(await send(hass, flow, {CONF_CREDENTIAL: "1234567890"}), data)
+    client.pair.assert_not_called()
+
+
 async def test_a_refused_token_can_be_typed_again(hass: HomeAssistant, client: MagicMock) -> None:
     client.voices.side_effect = FORGOTTEN
     flow = await start(hass, SOURCE_ZEROCONF, announcement())

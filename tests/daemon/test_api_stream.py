@@ -547,7 +547,7 @@ async def test_a_client_may_be_silent_once_it_has_said_all(
 
 
 @contextmanager
-def mute(door: Door) -> Iterator[socket.socket]:
+def mute(door: Door, words: str = LONG) -> Iterator[socket.socket]:
     """Have a long text spoken to a client that reads nothing."""
     with socket.create_connection(("127.0.0.1", int(door.url.rpartition(":")[2]))) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -557,7 +557,7 @@ def mute(door: Door) -> Iterator[socket.socket]:
             f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
         )
         config = {"type": "session.config", "response_format": "wav", "sample_rate": 48000}
-        for message in (config, text(LONG), DONE):
+        for message in (config, text(words), DONE):
             client.sendall(frame(json.dumps(message).encode()))
         yield client
 
@@ -601,6 +601,29 @@ async def test_however_it_ends_a_client_that_takes_nothing_keeps_no_connection(
             await asyncio.sleep(0.3)
             client.sendall(ending)
             await until(lambda: metrics.http_connections._value.get() == 0, timeout_s=10)
+
+
+async def test_a_client_that_is_slow_to_take_the_end_still_gets_it(
+    open_door: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(here: Any, *about: Any) -> dict[str, Any]:
+        here._transport.set_write_buffer_limits(high=1 << 20)  # all is sent, and little has left
+        made = here._transport.get_extra_info("socket")
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return dict(begin(here, *about))
+
+    begin = stream._Session._start
+    monkeypatch.setattr(stream._Session, "_start", start)
+    monkeypatch.setattr(stream, "CLOSING_S", 0.2)
+    async with open_door() as door:
+        with mute(door, "It waits.") as client:
+            await until(lambda: counted(door) == {"ok": 1})
+            await asyncio.sleep(1)
+            client.setblocking(False)  # noqa: FBT003
+            taken = bytearray()
+            while part := await asyncio.get_running_loop().sock_recv(client, 65536):
+                taken += part
+    assert b"session.done" in taken
 
 
 async def test_a_daemon_that_stops_speaks_what_has_arrived_and_waits_for_no_more(

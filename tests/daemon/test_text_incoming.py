@@ -193,6 +193,11 @@ def test_a_link_is_not_spoken_with_its_address_because_another_was_never_closed(
     assert spoken(pieces, "en") == prepared("".join(pieces), "en")
 
 
+def test_a_link_that_is_closed_holds_up_nothing_whatever_its_address() -> None:
+    said = given_back("See [a](http://x/[y) here. One", " two three. Fo", "ur.")
+    assert said[:2] == [["See a here."], ["One two three."]]
+
+
 def test_what_is_never_closed_is_spoken_after_a_while() -> None:
     pieces = ["It is ", "[half open. ", *("Then it went on and on. " for _ in range(40))]
     said = given_back(*pieces)

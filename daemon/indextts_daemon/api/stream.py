@@ -100,6 +100,7 @@ class _Session:
 
     async def run(self) -> None:
         """Converse until everything is spoken, the client wants no more, or something fails."""
+        patience_s = CLOSING_S
         try:
             async with asyncio.TaskGroup() as tasks:
                 both = [tasks.create_task(self._read()), tasks.create_task(self._speak())]
@@ -109,6 +110,7 @@ class _Session:
                     task.cancel()
             if not self._left:
                 await self._send(type="session.done")
+                patience_s = self._services.about.idle_client_timeout_s
                 await self._close(WSCloseCode.OK)
         except* Exception as group:  # noqa: BLE001 the border: nothing else would tell the client
             await self._fail(_first(group))
@@ -117,7 +119,7 @@ class _Session:
                 if timer is not None:
                     timer.cancel()
             if self._transport is not None:  # what closes it otherwise waits for the client
-                asyncio.get_running_loop().call_later(CLOSING_S, self._transport.abort)
+                asyncio.get_running_loop().call_later(patience_s, self._transport.abort)
 
     async def _read(self) -> None:
         """Take in what the client says until it leaves or cancels."""

@@ -114,6 +114,8 @@ def _first_open_link(raw: str, since: int) -> int:
                 link, depth = label, 0
         elif link < len(raw):
             depth += {"(": 1, ")": -1}.get(mark, 0)
+            if depth == 0:
+                labels = [label for label in labels if label < link]
             if depth == 0 or mark == "\n":
                 link = len(raw)
     return min([link, *labels[:1]])
