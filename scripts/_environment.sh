@@ -48,6 +48,7 @@ make_venv() {
     "$python" -c 'import sys, venv; assert sys.version_info >= (3, 11)' 2>/dev/null && break
   done
   [[ $python != none ]] || fail "Python 3.11 or newer is needed: please install it (apt install python3) and run this again."
+  [[ ! -L $1 ]] || rm "$1" # what it leads to is somebody else's
   say "Making .venv with $("$python" --version)"
   "$python" -m venv --without-pip --clear "$1"
 }
