@@ -8,7 +8,6 @@ import sys
 DAEMON = Path(__file__).parents[2] / "daemon"
 READ_ALL = """
 import json, sys
-from indextts_daemon.text import prepare
 from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.text.language import LanguageDetector
 
@@ -17,7 +16,7 @@ for unit in json.load(sys.stdin):
     text = unit * (100_000 // len(unit)) + "x"
     print(json.dumps(unit), flush=True)  # the last one printed is the culprit
     detector.detect(text, household="en", among=("en", "de"))
-    prepare(text, "de")
+    IncomingText.whole(text).begin("de")
     waiting, begun = IncomingText(), IncomingText()
     begun.begin("de")
     for character in text[:4096]:

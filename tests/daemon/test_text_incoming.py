@@ -8,8 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from indextts_daemon.text import prepare
+from indextts_daemon.text.cleaning import clean, has_words
 from indextts_daemon.text.incoming import IncomingText
+from indextts_daemon.text.sentences import split
 
 STORIES = {
     "en": [
@@ -62,7 +63,7 @@ def words(sentences: Iterable[str]) -> str:
 
 
 def prepared(text: str, language: str) -> list[str]:
-    return [sentence.raw for sentence in prepare(text, language)]
+    return [sentence for sentence in split(clean(text), language) if has_words(sentence)]
 
 
 @pytest.mark.parametrize(("language", "story"), TOLD)

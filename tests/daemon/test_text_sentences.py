@@ -4,8 +4,9 @@ from hypothesis import given, strategies as st
 import pytest
 
 from indextts_daemon.speech import Sentence
-from indextts_daemon.text import TEXT_RULES_VERSION, prepare
+from indextts_daemon.text import TEXT_RULES_VERSION
 from indextts_daemon.text.cleaning import clean, has_words
+from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.text.sentences import LIMIT, split
 
 # ruff: noqa: RUF001 - other scripts' marks on purpose
@@ -108,6 +109,10 @@ def test_nothing_is_lost_and_nothing_said_twice(text: str, language: str) -> Non
 def test_every_piece_is_bounded_and_trimmed(text: str, language: str) -> None:
     pieces = split(text, language)
     assert all(0 < len(piece) <= LIMIT and piece == piece.strip() for piece in pieces)
+
+
+def prepare(text: str, language: str) -> list[Sentence]:
+    return [Sentence.plain(one) for one in IncomingText.whole(text).begin(language)]
 
 
 def test_prepared_sentences_are_clean_and_have_words() -> None:

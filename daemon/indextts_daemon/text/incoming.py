@@ -1,6 +1,6 @@
 """Text that is still arriving, and the sentences of it that can be spoken already.
 
-Whatever the cuts, the words are those that `prepare` makes of the whole text, each once.
+Whatever the cuts, the words are those of the whole text, cleaned and split at once, each once.
 """
 
 # ruff: noqa: RUF001 - the marks of other scripts look like ours on purpose
