@@ -9,6 +9,7 @@ NEEDS = {
     "component": ["pytest_homeassistant_custom_component"],
     "contract": ["pytest_homeassistant_custom_component", ".venv/bin/indextts-daemon"],
     "daemon": ["hibari"],
+    "engine": ["torch", "torchaudio"],
     "e2e": ["playwright", ".venv-hass/bin/hass", "ffmpeg", "chromium"],
 }
 PROGRAMS = {"ffmpeg", "chromium"}

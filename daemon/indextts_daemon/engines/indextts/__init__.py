@@ -1,0 +1,1 @@
+"""IndexTTS-2 and 2.5 in plain PyTorch, computing what upstream computes."""

@@ -1,0 +1,1 @@
+"""One network per file; none opens a file or knows how a checkpoint is spelled."""

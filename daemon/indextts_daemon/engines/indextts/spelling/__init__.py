@@ -1,0 +1,1 @@
+"""How the published checkpoints spell their tensors, and how we do: a table per stage."""

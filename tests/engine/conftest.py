@@ -1,0 +1,46 @@
+"""The engine's world: torch, and the golden vectors where they are."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.engine import parity
+
+RECORD = pytest.StashKey[parity.Record]()
+SETS = parity.set_names()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+    config.stash[RECORD] = parity.Record()
+
+
+NOWHERE = f"no golden vectors: {parity.VARIABLE} names no folder, and none is beside the project"
+
+
+@pytest.fixture(params=SETS or [pytest.param("", marks=pytest.mark.skip(reason=NOWHERE))])
+def golden(request: pytest.FixtureRequest) -> parity.ParitySet:
+    """Each set of golden vectors in turn."""
+    place = parity.folder()
+    assert place is not None
+    return parity.ParitySet(place / request.param, request.config.stash[RECORD])
+
+
+@pytest.fixture(autouse=True)
+def _inference() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask last whether all was compared."""
+    items.sort(key=lambda item: "every_golden_tensor" in item.name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows = terminalreporter.config.stash[RECORD].rows
+    if rows:
+        terminalreporter.section("parity")
+        for line in parity.table(rows):
+            terminalreporter.write_line(line)
