@@ -1,0 +1,67 @@
+"""From codes to the mel spectrogram: length regulator, flow matching, and what feeds them."""
+
+import torch
+from torch import Tensor
+
+from indextts_daemon.engines.indextts.models.latent_projection import (
+    LatentProjection,
+    LatentProjectionSizes,
+)
+from indextts_daemon.engines.indextts.models.length_regulator import (
+    LengthRegulator,
+    LengthRegulatorSizes,
+    num_frames_of,
+)
+from indextts_daemon.engines.indextts.spelling import s2mel
+from indextts_daemon.engines.indextts.variant import V2, VARIANTS, Variant
+from tests.engine.parity import ParitySet
+
+FILE = "golden_s2mel"
+
+
+def variant_of(golden: ParitySet) -> Variant:
+    return next(variant for variant in VARIANTS if variant.version == golden.version)
+
+
+def length_regulator(golden: ParitySet) -> LengthRegulator:
+    tensors = s2mel.translate(golden.weights("s2mel"))["length_regulator"]
+    with torch.device("meta"):
+        network = LengthRegulator(LengthRegulatorSizes.of(tensors))
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network
+
+
+def test_latents_sharpen_the_features(golden: ParitySet) -> None:
+    given = golden.given(FILE, *({"vq2emb"} & golden.tensors(FILE).keys()))
+    if variant_of(golden).second_pass:
+        tensors = s2mel.translate(golden.weights("s2mel"))["latent_projection"]
+        with torch.device("meta"):
+            network = LatentProjection(LatentProjectionSizes.of(tensors))
+        network.load_state_dict(tensors, strict=True, assign=True)
+        made = network(golden.tensors("golden_gpt")["a.latent"])
+        golden.check(FILE, "gpt_layer_out", made)
+        golden.check(FILE, "s_infer", given[0] + made)
+
+
+def test_codes_last_so_many_frames(golden: ParitySet) -> None:
+    (codes,) = golden.given(FILE, "codes")
+    rows = codes.shape[1] * V2.codes_per_s // variant_of(golden).codes_per_s
+    golden.check(FILE, "target_length", torch.tensor([num_frames_of(rows)]))
+
+
+def test_features_become_a_condition_per_frame(golden: ParitySet) -> None:
+    (features,) = golden.given(FILE, "s_infer")
+    frames = int(golden.tensors(FILE)["target_length"])
+    golden.check(FILE, "cond", length_regulator(golden)(features, frames))
+
+
+def test_the_prompt_becomes_a_condition_per_frame(golden: ParitySet) -> None:
+    (prompt_mel,) = golden.given(FILE, "ref_mel")
+    made = length_regulator(golden)(prompt_features(golden), prompt_mel.shape[-1])
+    golden.check(FILE, "prompt_condition", made)
+
+
+def prompt_features(golden: ParitySet) -> Tensor:
+    if variant_of(golden).quantized_prompt:
+        return golden.tensors("golden_codec")["quantize_out"]
+    return golden.tensors("golden_frontend")["spk_cond_emb"]
