@@ -21,7 +21,7 @@ alone() {
   ) 9<"$root"
 }
 
-# daemon_environment NAME [UV OPTION...]: .venv holds the daemon with its pinned dependencies.
+# daemon_environment NAME EXTRA [UV OPTION...]: .venv holds the daemon with its pinned dependencies, and those of an extra.
 daemon_environment() {
   ready "$root/.venv" "$1" "$root/pyproject.toml" "$root/constraints.txt" || alone install_daemon "$@"
 }
@@ -30,9 +30,9 @@ install_daemon() {
   local venv=$root/.venv pins=$root/constraints.txt
   usable_venv "$venv" || make_venv "$venv"
   find_uv
-  say "Installing the daemon into .venv"
+  say "Installing the daemon into .venv${2:+, with $2 (several gigabytes)}"
   "$uv" pip install --quiet --python "$venv/bin/python" --constraint "$pins" \
-    --build-constraint "$pins" --editable "$root" "${@:2}"
+    --build-constraint "$pins" --editable "$root${2:+[$2]}" "${@:3}"
   ready "$venv" "$1" "$root/pyproject.toml" "$pins" || printf '%s' "$state" >"$venv/.ready-$1"
 }
 
@@ -113,12 +113,12 @@ END
   export APT_CONFIG=$1/apt.conf
 }
 
-# test_environment GROUP...: .venv, with these groups of pyproject's too. For some Pythons one package is built here.
+# test_environment GROUP...: .venv, with the engine and these groups of pyproject's. For some Pythons one package is built here.
 test_environment() {
   local group options=()
   for group in "$@"; do options+=(--group "$root/pyproject.toml:$group"); done
   system_packages c++=g++ python3-config=python3-dev
-  daemon_environment "$*" "${options[@]}"
+  daemon_environment "$*" indextts "${options[@]}"
 }
 
 # home_assistant_environment: .venv-ha, for the integration's tests; two of its packages are built here.

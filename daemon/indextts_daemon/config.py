@@ -53,6 +53,15 @@ class DiscoverySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTTSSettings:
+    """Which model the `indextts` engine loads, and how well it speaks."""
+
+    model: str | None
+    quality: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FakeSettings:
     """Behaviour of the `fake` engine, for trying clients."""
 
@@ -72,6 +81,7 @@ class Settings:
     queue: QueueSettings
     worker: WorkerSettings
     discovery: DiscoverySettings
+    indextts: IndexTTSSettings
     fake: FakeSettings
 
 
@@ -166,6 +176,22 @@ _DISCOVERY = {
         "name", default=None, description="Name shown in Home Assistant; the host's if absent."
     ): vol.Maybe(vol.All(str, vol.Length(min=1, max=63)), msg="expected 1 to 63 characters"),
 }
+_INDEXTTS = {
+    vol.Optional(
+        "model",
+        default=None,
+        description="Folder of an IndexTTS model; absent, the one in the data folder.",
+    ): vol.Maybe(vol.All(str, vol.Length(min=1)), msg="expected a folder"),
+    vol.Optional(
+        "quality",
+        default="balanced",
+        description="What is computed: `reference` all that upstream computes, `balanced` without what "
+        "is only slow, `fast` with a little less sound.",
+    ): vol.In(["reference", "balanced", "fast"]),
+    vol.Optional(
+        "device", default="auto", description="Where it runs; auto takes the GPU if there is one."
+    ): vol.In(["auto", "cuda", "cpu"]),
+}
 _FAKE = {
     vol.Optional("load", default="", description="How the fake model fails to load."): vol.In(
         ["", "slow", "fail", "crash", "hang"]
@@ -183,7 +209,7 @@ _FAKE = {
 _TOP = {
     vol.Optional(
         "engine", default="auto", description="What speaks; auto takes the best there is."
-    ): vol.In(["auto", "embedded", "fake"]),
+    ): vol.In(["auto", "indextts", "embedded", "fake"]),
     vol.Optional(
         "language",
         default="en",
@@ -200,6 +226,7 @@ _SECTIONS: dict[str, tuple[dict[vol.Optional, Any], type[Any]]] = {
     "queue": (_QUEUE, QueueSettings),
     "worker": (_WORKER, WorkerSettings),
     "discovery": (_DISCOVERY, DiscoverySettings),
+    "indextts": (_INDEXTTS, IndexTTSSettings),
     "fake": (_FAKE, FakeSettings),
 }
 SCHEMA = vol.Schema(
@@ -240,9 +267,7 @@ def load_settings(
 
     Raises SettingsError naming file, line and key, or the variable or flag, that is wrong.
     """
-    tree, lines = _read(file)
-    origins = {path: f"{file}, line {line}, " for path, line in lines.items()}
-    origins[""] = f"{file}, "
+    tree, origins = ({}, {"": ""}) if file is None else read_tree(file)
     known = {doc.environment: doc for doc in reference()}
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in NOT_SETTINGS:
@@ -256,15 +281,16 @@ def load_settings(
     try:
         merged = SCHEMA(tree)
     except vol.MultipleInvalid as err:
-        raise SettingsError(" ".join(_explain(one, origins) for one in err.errors)) from err
+        raise SettingsError(explained(err, origins)) from err
     sections = {name: made(**merged.pop(name)) for name, (_, made) in _SECTIONS.items()}
     return Settings(**merged, **sections)
 
 
-def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return the file's tree and the line (from 1) of each dotted key."""
-    if file is None:
-        return {}, {}
+def read_tree(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a YAML file's keys and values, and where each dotted key stands, in words.
+
+    Raises SettingsError.
+    """
     try:
         loader = _Loader(file.read_text("utf-8"))
         node = loader.get_single_node()
@@ -281,7 +307,7 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
         problem = getattr(err, "problem", None) or "it is not YAML"
         raise SettingsError(f"{file}{where}: {problem}.") from err
     if node is None or tree is None:
-        return {}, {}
+        return {}, {"": f"{file}, "}
     if not isinstance(tree, dict):
         raise SettingsError(f"{file}, line 1: expected keys and values, such as `engine: auto`.")
     lines: dict[str, int] = {}
@@ -289,7 +315,8 @@ def _read(file: Path | None) -> tuple[dict[str, Any], dict[str, int]]:
         if path in lines:
             raise SettingsError(f"{file}, line {line}, {path}: line {lines[path]} sets it too.")
         lines[path] = line
-    return {key: _unless_empty(key, value) for key, value in tree.items()}, lines
+    origins = {path: f"{file}, line {line}, " for path, line in lines.items()} | {"": f"{file}, "}
+    return {key: _unless_empty(key, value) for key, value in tree.items()}, origins
 
 
 def _unless_empty(key: object, value: object) -> object:
@@ -350,6 +377,11 @@ _IN_WORDS = {
     "expected float": "expected a number",
     "expected a dictionary": "expected settings below it, each on a line of its own",
 }
+
+
+def explained(refusal: vol.MultipleInvalid, origins: Mapping[str, str]) -> str:
+    """Say what a schema has against a tree, and where; `origins` are those of `read_tree`."""
+    return " ".join(_explain(error, origins) for error in refusal.errors)
 
 
 def _explain(error: vol.Invalid, origins: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ class Voice:
     languages: tuple[str, ...]  # BCP 47, the one it speaks best first
     models: tuple[str, ...]
     revision: str  # changes when the voice would sound different
+    moods: tuple[tuple[str, str], ...] = ()  # recorded ones: mood, and the voice that feels so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,9 @@ class ModelInfo:
     name: str
     revision: str  # hash over the weights
     voices: tuple[Voice, ...]  # per language, the first that speaks it is its default
-    parameters: frozenset[str]  # of `speed`, `seed`: what the engine can act on
+    parameters: frozenset[str]  # of `speed`, `seed`, `emotion`: what the engine can act on
     max_jobs: int  # jobs worth having live at once; the queue holds the rest
+    pronunciation: tuple[str, ...] = ()  # of `pinyin`, `cmu`, `kana`: what a text may spell out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,18 @@ class Sentence:
         return cls(raw=text, normalized=text)
 
 
+EMOTIONS = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emotion:
+    """How words are to feel: a weight for each of EMOTIONS, or as somebody's recording does."""
+
+    weights: tuple[float, ...] = ()  # at most 0.8 in all; empty where `voice` says it
+    voice: Voice | None = None
+    strength: float = 1.0  # 0 is the voice's own feeling
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechRequest:
     """How a job is to be spoken; its text arrives by `Engine.append`."""
@@ -58,6 +72,7 @@ class SpeechRequest:
     language: str  # a language of the voice, never "auto"
     speed: float = 1.0  # 0.5 slow to 2.0 fast
     seed: int = 0  # same request, voice and seed: same samples
+    emotion: Emotion | None = None  # None is the voice's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -106,6 +106,11 @@ GOOD_SPEECH = [
     hello(lead_in_ms=0, tail_ms=5000),
     hello(priority="critical"),
     hello(stream_format="audio", instructions="Cheerful."),
+    hello(mood="good-night"),
+    *(hello(intensity=intensity) for intensity in (0, 0.5, 2)),
+    hello(emotion={"vector": [0, 0.5, 1, 0, 0, 0, 0, 0]}),
+    hello(emotion={"text": "very happy", "alpha": 0.5}),
+    hello(emotion={"voice": "heart", "alpha": 0}),
     hello(**{"a\r\nb": None, "": [], "ключ": {}}),
 ]
 BAD_SPEECH = [
@@ -132,6 +137,16 @@ BAD_SPEECH = [
     *(hello(lead_in_ms=silence) for silence in (-1, 5001, 1.5, "1", None, True)),
     hello(tail_ms=5001),
     *(hello(priority=priority) for priority in ("low", "", None, 1)),
+    *(hello(mood=mood) for mood in ("", "Happy", None, 5)),
+    *(hello(intensity=intensity) for intensity in (-0.1, 2.1, "1", None, True)),
+    *(hello(instructions=words) for words in ("", "x" * 501, None, 5)),
+    *(hello(emotion=emotion) for emotion in (None, "happy", [], {}, {"alpha": 1})),
+    *(hello(emotion={"vector": vector}) for vector in (None, [], [1] * 7, [1] * 9, [2] * 8)),
+    *(hello(emotion={"text": text}) for text in ("", None, "x" * 501)),
+    *(hello(emotion={"voice": "heart", "alpha": alpha}) for alpha in (-1, 1.1, "1", None)),
+    hello(emotion={"voice": "Heart"}),
+    hello(emotion={"voice": "heart", "text": "happy"}),
+    hello(emotion={"text": "happy", "zork": 1}),
 ]
 GOOD_PAIR = [
     {"code": "123456", "name": "Home Assistant"},

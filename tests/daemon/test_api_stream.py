@@ -277,7 +277,11 @@ MISTAKES: list[tuple[list[Any], str, str | None]] = [
     ([CONFIG | {"zork": 1}], "invalid_param", None),
     ([CONFIG | {"speed": 9}], "invalid_param", "speed"),
     ([CONFIG | {"speed": 9, "zork": 1}], "invalid_param", None),
-    ([CONFIG | {"speed": 9, "voice": {"id": "fake-01", "zork": 1}}], "invalid_param", None),
+    (
+        [CONFIG | {"speed": 9, "voice": {"id": "fake-01", "zork": 1, "zonk": 1}}],
+        "invalid_param",
+        None,
+    ),
     ([CONFIG | {"voice": "../token"}], "invalid_param", "voice"),
     ([CONFIG | {"response_format": "opus", "sample_rate": 8000}], "invalid_param", "sample_rate"),
     ([CONFIG, {"type": "input.text"}], "invalid_param", "text"),

@@ -8,7 +8,15 @@ import msgpack
 import numpy as np
 import pytest
 
-from indextts_daemon.speech import AudioChunk, JobId, ModelInfo, Sentence, SpeechRequest, Voice
+from indextts_daemon.speech import (
+    AudioChunk,
+    Emotion,
+    JobId,
+    ModelInfo,
+    Sentence,
+    SpeechRequest,
+    Voice,
+)
 from indextts_daemon.worker.protocol import (
     MAX_FRAME,
     Append,
@@ -38,7 +46,21 @@ names = st.lists(texts, max_size=3).map(tuple)
 jobs = st.integers(0, 1 << 62).map(JobId)
 seconds = st.floats(allow_nan=False)
 counts = st.integers(-(1 << 60), 1 << 60)
-voices = st.builds(Voice, id=texts, name=texts, languages=names, models=names, revision=texts)
+voices = st.builds(
+    Voice,
+    id=texts,
+    name=texts,
+    languages=names,
+    models=names,
+    revision=texts,
+    moods=st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
+)
+emotions = st.builds(
+    Emotion,
+    weights=st.lists(seconds, max_size=8).map(tuple),
+    voice=st.none() | voices,
+    strength=seconds,
+)
 chunks = st.builds(
     AudioChunk,
     samples=st.lists(st.floats(width=32, allow_nan=False), max_size=50).map(
@@ -56,8 +78,15 @@ infos = st.builds(
     voices=st.lists(voices, max_size=3).map(tuple),
     parameters=st.frozensets(texts, max_size=3),
     max_jobs=counts,
+    pronunciation=names,
 )
-requests = st.builds(SpeechRequest, language=texts, speed=seconds, seed=st.integers(0, 1 << 32))
+requests = st.builds(
+    SpeechRequest,
+    language=texts,
+    speed=seconds,
+    seed=st.integers(0, 1 << 32),
+    emotion=st.none() | emotions,
+)
 options = st.dictionaries(texts, st.none() | st.booleans() | counts | seconds | texts, max_size=3)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Load, engine=texts, model=texts, nice=counts, options=options),

@@ -12,19 +12,49 @@ import voluptuous as vol
 
 from indextts_daemon.audio.output import FORMATS, SAMPLE_RATES, OutputFormat
 from indextts_daemon.errors import InvalidRequestError
+from indextts_daemon.service.feelings import FeelingOrder
 from indextts_daemon.service.routing import AUTO, SpeechOrder
+from indextts_daemon.speech import EMOTIONS
 
 from .problems import InvalidJsonError, SlowBodyError, UnsupportedMediaTypeError
-from .validators import IDENTIFIER, Number, OneOf, Text
+from .validators import IDENTIFIER, Number, Numbers, OneOf, Shape, Text
 
 MAX_INPUT_CHARACTERS = 4096
 MAX_SESSION_CHARACTERS = 4 * MAX_INPUT_CHARACTERS
 MAX_BODY_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 256 * 1024  # over the WebSocket: a session's text, however it is escaped
+MOST_FIELDS = 2  # of an object within a body
 BODY_TIMEOUT_S = 10.0
 SPEED = Number(low=0.5, high=2.0)
 SEED = Number(low=0, high=2**32 - 1, whole=True)
 SILENCE_MS = Number(low=0, high=5000, whole=True)
+INTENSITY = Number(low=0, high=2)
+FEELING = Text(least=1, most=500)
+ALPHA = {
+    vol.Optional("alpha", default=1.0, description="Of it, 0 to 1."): Number(low=0, high=1),
+}
+EMOTION = Shape(
+    shapes=(
+        (
+            "vector",
+            vol.Schema(
+                {
+                    vol.Required(
+                        "vector", description=f"Weights of {', '.join(EMOTIONS)}."
+                    ): Numbers(count=len(EMOTIONS), each=Number(low=0, high=1)),
+                    **ALPHA,
+                }
+            ),
+        ),
+        ("text", vol.Schema({vol.Required("text", description="In words."): FEELING, **ALPHA})),
+        (
+            "voice",
+            vol.Schema(
+                {vol.Required("voice", description="As its recording feels."): IDENTIFIER, **ALPHA}
+            ),
+        ),
+    )
+)
 LANGUAGE = Text(
     least=2,
     most=35,
@@ -49,6 +79,10 @@ SPEECH = vol.Schema(
         vol.Optional("language", default=AUTO, description="BCP 47 tag, or auto."): LANGUAGE,
         vol.Optional("speed", description="1 is the voice's own pace."): SPEED,
         vol.Optional("seed", description="The same seed gives the same samples."): SEED,
+        vol.Optional("mood", description="One of GET /v1/moods."): IDENTIFIER,
+        vol.Optional("intensity", description="Of the feeling; 1 is as set down."): INTENSITY,
+        vol.Optional("emotion", description="A feeling of its own; a mood's pace stays."): EMOTION,
+        vol.Optional("instructions", description="A feeling in words, OpenAI's field."): FEELING,
         vol.Optional("sample_rate", description="Hz; 24000 if absent, Opus is 48000."): OneOf(
             values=SAMPLE_RATES
         ),
@@ -114,6 +148,10 @@ def _ordered(asked: Mapping[str, Any]) -> tuple[SpeechOrder, OutputFormat]:
         language=asked["language"],
         speed=asked.get("speed"),
         seed=asked.get("seed"),
+        mood=asked.get("mood"),
+        intensity=asked.get("intensity"),
+        emotion=_feeling(asked.get("emotion")),
+        instructions=asked.get("instructions"),
         priority=asked["priority"],
     )
     output = OutputFormat.of(
@@ -123,6 +161,17 @@ def _ordered(asked: Mapping[str, Any]) -> tuple[SpeechOrder, OutputFormat]:
         tail_ms=asked["tail_ms"],
     )
     return order, output
+
+
+def _feeling(asked: Mapping[str, Any] | None) -> FeelingOrder | None:
+    if asked is None:
+        return None
+    return FeelingOrder(
+        weights=asked.get("vector", ()),
+        text=asked.get("text"),
+        voice=asked.get("voice"),
+        strength=asked["alpha"],
+    )
 
 
 def message(content: str) -> dict[str, Any]:
@@ -164,8 +213,8 @@ def validated(schema: vol.Schema, body: Any) -> dict[str, Any]:
 def _knows(schema: vol.Schema, body: Mapping[str, Any]) -> bool:
     """Whether no field is too many; voluptuous holds everybody up over thousands of them."""
     known = {str(key.schema) for key in schema.schema} & body.keys()
-    objects = [body[name] for name in known if isinstance(body[name], dict)]  # of one field each
-    return all(len(within) <= 1 for within in objects) and (
+    objects = [body[name] for name in known if isinstance(body[name], dict)]  # of few fields each
+    return all(len(within) <= MOST_FIELDS for within in objects) and (
         schema.extra == vol.ALLOW_EXTRA or len(known) == len(body)
     )
 

@@ -88,6 +88,50 @@ class OneOf:
         return {"type": kind, "enum": list(self.values)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """So many numbers, each within the same bounds."""
+
+    count: int
+    each: Number
+
+    def __call__(self, value: Any) -> tuple[float, ...]:
+        """Raise vol.Invalid unless they fit."""
+        if not isinstance(value, list) or len(value) != self.count:
+            raise vol.Invalid(f"must be a list of {self.count} numbers")
+        return tuple(self.each(number) for number in value)
+
+    def schema(self) -> dict[str, Any]:
+        """Say the same in JSON Schema."""
+        return {
+            "type": "array",
+            "items": self.each.schema(),
+            "minItems": self.count,
+            "maxItems": self.count,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """An object of one of several shapes, told apart by the one field that only it has."""
+
+    shapes: tuple[tuple[str, vol.Schema], ...]
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """Raise vol.Invalid unless it has exactly one of them."""
+        fitting = [
+            shape for name, shape in self.shapes if isinstance(value, dict) and name in value
+        ]
+        if len(fitting) != 1:
+            names = ", ".join(name for name, _ in self.shapes)
+            raise vol.Invalid(f"must be an object with exactly one of {names}")
+        return dict(fitting[0](value))
+
+    def schema(self) -> dict[str, Any]:
+        """Say the same in JSON Schema."""
+        return {"oneOf": [json_schema(shape) for _, shape in self.shapes]}
+
+
 IDENTIFIER = Text(
     least=1,
     most=64,
@@ -106,7 +150,7 @@ def json_schema(schema: vol.Schema) -> dict[str, Any]:
 
 
 def _serialize(validator: Any) -> Any:
-    if isinstance(validator, Number | Text | OneOf):
+    if isinstance(validator, Number | Numbers | Text | OneOf | Shape):
         return validator.schema()
     return UNSUPPORTED
 

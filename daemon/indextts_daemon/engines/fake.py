@@ -4,9 +4,10 @@ Audio is int16 samples, given as float32 = int16 / 32768, in frames of four:
 
     voice tag, crc of seed and sentence, generation, counter
 
-The tag is the voice's number (an option, else 1 to 16), the crc `crc_of(seed, sentence.raw)`, the
-generation an option, and the counter the frame's place in its job modulo 32768. Directives in a
-sentence act when it is reached: `{{sleep 1}} {{crash}} {{hang}} {{fail code}} {{nan}}`.
+The tag is the voice's number (an option, else 1 to 16), the crc `crc_of(seed, sentence.raw)`, into
+which an emotion goes too, the generation an option, and the counter the frame's place in its job
+modulo 32768. Directives in a sentence act when it is reached:
+`{{sleep 1}} {{crash}} {{hang}} {{fail code}} {{nan}}`.
 """
 
 from collections import deque
@@ -24,6 +25,7 @@ import numpy as np
 from indextts_daemon.errors import EngineUnavailableError, VoiceNotFoundError
 from indextts_daemon.speech import (
     AudioChunk,
+    Emotion,
     Failed,
     Finished,
     JobId,
@@ -43,10 +45,17 @@ _SIXTEEN = {f"fake-{number:02d}": number for number in range(1, 17)}
 _DIRECTIVE = re.compile(r"\{\{(sleep \d+(?:\.\d+)?|crash|hang|fail [\w.-]+|nan)\}\}")
 
 
-def crc_of(seed: int, text: str) -> int:
+def crc_of(seed: int, text: str, emotion: Emotion | None = None) -> int:
     """Return the int16 that marks a sentence."""
-    crc = zlib.crc32(f"{seed}:{text}".encode(errors="surrogatepass")) & 0xFFFF
+    feeling = "" if emotion is None else f"{_named(emotion)}:"
+    crc = zlib.crc32(f"{seed}:{feeling}{text}".encode(errors="surrogatepass")) & 0xFFFF
     return crc - 0x10000 if crc >= 1 << 15 else crc
+
+
+def _named(emotion: Emotion) -> str:
+    lender = emotion.voice.id if emotion.voice else ""
+    weights = ",".join(f"{weight:.4f}" for weight in emotion.weights)
+    return f"{lender}[{weights}]*{emotion.strength:.4f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,7 @@ class _Job:
     tag: int
     speed: float
     seed: int
+    emotion: Emotion | None
     sentences: deque[Sentence] = field(default_factory=deque)
     ended: bool = False
     frames_left: int = 0  # of the sentence being spoken
@@ -88,7 +98,7 @@ class FakeEngine:
             name="Fake",
             revision=f"fake-{options.generation}",
             voices=tuple(_voice(*entry) for entry in enumerate(self._tags.items())),
-            parameters=frozenset({"speed", "seed"}),
+            parameters=frozenset({"speed", "seed", "emotion"}),
             max_jobs=options.max_jobs,
         )
 
@@ -96,7 +106,12 @@ class FakeEngine:
         """Open a job."""
         if voice.id not in self._tags:
             raise VoiceNotFoundError("The fake engine has no such voice.")
-        self._jobs[job] = _Job(tag=self._tags[voice.id], speed=request.speed, seed=request.seed)
+        self._jobs[job] = _Job(
+            tag=self._tags[voice.id],
+            speed=request.speed,
+            seed=request.seed,
+            emotion=request.emotion,
+        )
 
     def append(self, job: JobId, sentence: Sentence) -> None:
         """Give an open job its next sentence."""
@@ -146,7 +161,7 @@ class FakeEngine:
         spoken = _DIRECTIVE.sub("", sentence.raw).strip()
         seconds = len(spoken) * self._options.seconds_per_character / state.speed
         state.frames_left = round(seconds * SAMPLE_RATE / FRAME)
-        state.crc = crc_of(state.seed, sentence.raw)
+        state.crc = crc_of(state.seed, sentence.raw, state.emotion)
         for directive in _DIRECTIVE.findall(sentence.raw):
             match directive.split():
                 case ["sleep", seconds_slept]:

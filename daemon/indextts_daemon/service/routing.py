@@ -1,6 +1,6 @@
 """Which model, voice and language speak an order; decided from what the loaded models can do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from indextts_daemon.errors import (
@@ -9,14 +9,25 @@ from indextts_daemon.errors import (
     UnsupportedLanguageError,
     VoiceNotFoundError,
 )
-from indextts_daemon.speech import ModelInfo, Voice
+from indextts_daemon.speech import Emotion, ModelInfo, Voice
 from indextts_daemon.text.language import LanguageDetector, language_name, match
 from indextts_daemon.worker.handle import WorkerState
 
+from .feelings import FeelingOrder, Mood, felt, in_mood
 from .models import Model, ModelPool
+from .moods import BUILT_IN
 
 OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})  # they mean the default
 AUTO = "auto"
+NEEDS = {  # what an engine must be able to act on for a client's wish to come true
+    "speed": "speed",
+    "seed": "seed",
+    "mood": "emotion",
+    "intensity": "emotion",
+    "emotion": "emotion",
+    "instructions": "emotion",
+}
+SLOWEST, FASTEST = 0.5, 2.0
 SELF = "self"  # the front end through which the daemon speaks to itself
 
 
@@ -30,6 +41,10 @@ class SpeechOrder:
     voice: str | None = None
     speed: float | None = None
     seed: int | None = None
+    mood: str | None = None
+    intensity: float | None = None  # of the feeling; 1 is as it was set down
+    emotion: FeelingOrder | None = None
+    instructions: str | None = None  # OpenAI's word for a feeling in words
     priority: str = "interactive"
     frontend: str = "http"
 
@@ -41,15 +56,25 @@ class Route:
     model: Model
     voice: Voice
     language: str
+    speed: float = 1.0
+    emotion: Emotion | None = None
     degraded: tuple[str, ...] = ()
 
 
 class Router:
     """Finds the speaker of an order."""
 
-    def __init__(self, pool: ModelPool, *, fallback: Model, household_language: str) -> None:
+    def __init__(
+        self,
+        pool: ModelPool,
+        *,
+        fallback: Model,
+        household_language: str,
+        moods: Mapping[str, Mood] = BUILT_IN,
+    ) -> None:
         self._pool = pool
         self._fallback = fallback
+        self._moods = moods
         self._household = household_language
         self._detector = LanguageDetector()
 
@@ -102,14 +127,61 @@ class Router:
         voice, language = self._cast(model.info, order)
         lacking = tuple(
             name
-            for name in ("speed", "seed")
-            if getattr(order, name) is not None and name not in model.info.parameters
+            for name, needed in NEEDS.items()
+            if getattr(order, name) is not None and needed not in model.info.parameters
         )
-        if lacking and not substitute:
+        if order.instructions is not None and (order.mood or order.emotion):
+            lacking = tuple(dict.fromkeys((*lacking, "instructions")))
+        named = order.model is not None and order.model not in OPENAI_MODELS
+        refused = [
+            name
+            for name in lacking
+            if name != "instructions" and (named or NEEDS[name] != "emotion")
+        ]
+        if refused and not substitute:
             raise InvalidRequestError(
-                f"The model {model.id} has no {lacking[0]}. Leave it out.", param=lacking[0]
+                f"The model {model.id} has no {refused[0]}. Leave it out.", param=refused[0]
             )
-        return Route(model=model, voice=voice, language=language, degraded=lacking)
+        speed, emotion = self._manner(model.info, voice, order)
+        return Route(
+            model=model,
+            voice=voice,
+            language=language,
+            speed=speed,
+            emotion=emotion,
+            degraded=lacking,
+        )
+
+    def _manner(
+        self, info: ModelInfo, voice: Voice, order: SpeechOrder
+    ) -> tuple[float, Emotion | None]:
+        """Return the pace and the feeling, as far as the model can act on them.
+
+        A mood goes before instructions; an emotion before both, but the mood's pace stays.
+        """
+        speed = 1.0 if order.speed is None else order.speed
+        if "emotion" not in info.parameters:
+            return speed, None
+        voices = {known.id: known for known in info.voices}
+        intensity = 1.0 if order.intensity is None else order.intensity
+        emotion: Emotion | None = None
+        if order.mood is not None:
+            mood = self._mood(order.mood, voice)
+            speed = min(max(speed * mood.speed, SLOWEST), FASTEST)
+            emotion = in_mood(mood, voice, voices, intensity)
+        elif order.instructions is not None:
+            emotion = felt(FeelingOrder(text=order.instructions), voices, intensity)
+        if order.emotion is not None:
+            emotion = felt(order.emotion, voices, intensity)
+        return speed, emotion
+
+    def _mood(self, name: str, voice: Voice) -> Mood:
+        """Return a mood of the household, or one that only this voice has recorded."""
+        if name in self._moods:
+            return self._moods[name]
+        if name in dict(voice.moods):
+            return Mood(id=name, weights=())
+        raise InvalidRequestError("There is no such mood. GET /v1/moods lists them.", param="mood")
 
     def _cast(self, info: ModelInfo, order: SpeechOrder) -> tuple[Voice, str]:
         voices = info.voices

@@ -14,6 +14,7 @@ import numpy as np
 
 from indextts_daemon.speech import (
     AudioChunk,
+    Emotion,
     JobId,
     ModelInfo,
     Samples,
@@ -229,7 +230,12 @@ def _encode_map(message: Message) -> dict[str, object]:
         case Audio(job=job, chunk=chunk):
             return {"is": kind, "job": job, "rate": chunk.sample_rate, "stages": chunk.stages}
         case Start(job=job, request=request, voice=voice):
-            return {"is": kind, "job": job, "request": _fields(request), "voice": _fields(voice)}
+            return {
+                "is": kind,
+                "job": job,
+                "request": {**_fields(request), "emotion": _emotion_fields(request.emotion)},
+                "voice": _fields(voice),
+            }
         case Append(job=job, sentence=sentence):
             return {"is": kind, "job": job, "sentence": _fields(sentence)}
         case Ready(info=info):
@@ -243,6 +249,13 @@ def _encode_map(message: Message) -> dict[str, object]:
 
 def _fields(thing: Any) -> dict[str, object]:
     return {name: getattr(thing, name) for name in thing.__dataclass_fields__}
+
+
+def _emotion_fields(emotion: Emotion | None) -> dict[str, object] | None:
+    if emotion is None:
+        return None
+    lender = None if emotion.voice is None else _fields(emotion.voice)
+    return {**_fields(emotion), "voice": lender}
 
 
 def _decode_map(header: Any, audio: memoryview) -> Message:
@@ -288,6 +301,18 @@ def _voice(fields: dict[str, Any]) -> Voice:
         languages=_texts(fields["languages"]),
         models=_texts(fields["models"]),
         revision=_is(fields["revision"], str),
+        moods=tuple((mood, voice) for mood, voice in map(_texts, _is(fields["moods"], list))),
+    )
+
+
+def _emotion(fields: Any) -> Emotion | None:
+    if fields is None:
+        return None
+    lender = _is(fields, dict)["voice"]
+    return Emotion(
+        weights=tuple(float(_is(weight, int, float)) for weight in _is(fields["weights"], list)),
+        voice=None if lender is None else _voice(_is(lender, dict)),
+        strength=float(_is(fields["strength"], int, float)),
     )
 
 
@@ -300,6 +325,7 @@ def _info(fields: dict[str, Any]) -> ModelInfo:
         voices=tuple(_voice(_is(voice, dict)) for voice in _is(fields["voices"], list)),
         parameters=frozenset(_texts(fields["parameters"])),
         max_jobs=_is(fields["max_jobs"], int),
+        pronunciation=_texts(fields["pronunciation"]),
     )
 
 
@@ -308,6 +334,7 @@ def _request(fields: dict[str, Any]) -> SpeechRequest:
         language=_is(fields["language"], str),
         speed=float(_is(fields["speed"], int, float)),
         seed=_is(fields["seed"], int),
+        emotion=_emotion(fields["emotion"]),
     )
 
 

@@ -1,0 +1,79 @@
+"""From words about a feeling to weights: keyword rules in English and Chinese.
+
+"very happy" and 非常高兴 are stronger than "happy", "a bit sad" and 有点难过 weaker, and what is
+denied ("not angry", 不生气) is not felt. Words that name no feeling mean calm.
+"""
+
+from functools import cache
+import re
+
+from indextts_daemon.speech import EMOTIONS
+
+_PLAIN, _STRONG, _WEAK = 0.8, 1.0, 0.5
+
+_ENGLISH = {
+    "happy": "happ(?:y|ily|iness)|cheer(?:ful|fully|y)?|joy(?:ful|fully|ous)?|glad(?:ly)?|"
+    "delighted|merr(?:y|ily)|friendly|warm(?:ly)?|enthusiastic(?:ally)?|"
+    "laugh(?:ing|s)?|smil(?:e|ing)|playful(?:ly)?|upbeat|bright(?:ly)?",
+    "angry": "ang(?:ry|rily|er)|mad|furious(?:ly)?|annoyed|irritated|rage|shout(?:ing)?|strict|"
+    "stern(?:ly)?|urgent(?:ly)?",
+    "sad": "sad(?:ly|ness)?|unhapp(?:y|ily)|crying|tearful(?:ly)?|grie(?:f|ving)|mourn(?:ful|ing)|"
+    "sorrow(?:ful)?|heartbroken|sorry|sympathetic(?:ally)?",
+    "afraid": "afraid|fear(?:ful|fully)?|scared|frightened|terrified|anxious(?:ly)?|nervous(?:ly)?|"
+    "worried|panic(?:ked|ky)?|alarmed",
+    "disgusted": "disgust(?:ed|ing)?|revolted|contempt(?:uous|uously)?|scorn(?:ful|fully)?|"
+    "sarcastic(?:ally)?",
+    "melancholic": "melanchol(?:y|ic)|depress(?:ed|ion|ing)|gloom(?:y|ily)?|wistful(?:ly)?|"
+    "nostalgic|lonely|tired(?:ly)?|weary",
+    "surprised": "surpris(?:e|ed|ing)|astonish(?:ed|ing)|amazed|shocked|excited(?:ly)?|startled",
+    "calm": "calm(?:ly)?|neutral(?:ly)?|natural(?:ly)?|relaxed|gentl[ey]|soft(?:ly)?|quiet(?:ly)?|"
+    "sooth(?:e|ing)|peaceful(?:ly)?|sleepy|serious(?:ly)?|professional(?:ly)?|whisper(?:ing)?",
+}
+_CHINESE = {
+    "happy": "高兴|开心|快乐|愉快|喜悦|欢快|欢乐|兴高采烈|热情|幸福|活泼|亲切",
+    "angry": "生气|愤怒|恼火|发火|气愤|严厉|紧急",
+    "sad": "悲伤|难过|伤心|哀伤|悲痛|哭泣|委屈|同情",
+    "afraid": "害怕|恐惧|惊恐|担心|紧张|焦虑|慌张|恐慌",
+    "disgusted": "厌恶|反感|恶心|嫌弃|讨厌|鄙视",
+    "melancholic": "低落|忧郁|沮丧|郁闷|失落|惆怅|孤独|疲惫",
+    "surprised": "惊讶|吃惊|惊喜|惊奇|震惊|兴奋|激动",
+    "calm": "平静|冷静|自然|平和|温柔|轻柔|安静|舒缓|放松|沉稳|严肃|专业",
+}
+_STRONGER = r"very|extremely|really|so|deeply|utterly"
+_WEAKER = r"a (?:bit|little)|slightly|somewhat|mildly"
+_DENIED = r"not|never|without|no|isn't|don't (?:be|sound)|less"
+
+
+@cache
+def _rules() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    english = "|".join(f"(?P<{name}>{words})" for name, words in _ENGLISH.items())
+    chinese = "|".join(f"(?P<{name}>{words})" for name, words in _CHINESE.items())
+    between = r"(?:(?:too|be|being|at all) )?"
+    return (
+        re.compile(
+            rf"\b(?:(?P<no>{_DENIED}) )?{between}(?:(?P<strong>{_STRONGER})|(?P<weak>{_WEAKER}))? ?"
+            rf"\b(?:{english})\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"(?P<no>不要|不是|不太|不|别|没有|没)?"
+            r"(?:(?P<strong>非常|十分|特别|极其|很|太|超级)|(?P<weak>有点儿?|有些|略微|稍微|一点))?"
+            rf"(?:{chinese})"
+        ),
+    )
+
+
+def weights_of(text: str) -> tuple[float, ...]:
+    """Return a weight from 0 to 1 for each of EMOTIONS: the strongest word of each counts."""
+    found = dict.fromkeys(EMOTIONS, 0.0)
+    spaced = " ".join(text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
+    for rule in _rules():
+        for word in rule.finditer(spaced):
+            if word["no"]:
+                continue
+            name = next(emotion for emotion in EMOTIONS if word[emotion])
+            weight = _STRONG if word["strong"] else _WEAK if word["weak"] else _PLAIN
+            found[name] = max(found[name], weight)
+    if not any(found.values()):
+        found["calm"] = 1.0
+    return tuple(found.values())

@@ -1,0 +1,40 @@
+"""Words about a feeling, in English and Chinese, and what they weigh."""
+
+import time
+
+import pytest
+
+from indextts_daemon.speech import EMOTIONS
+from indextts_daemon.text.feelings import weights_of
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("very happy", {"happy": 1.0}),
+        ("Speak in a warm, friendly tone.", {"happy": 0.8}),
+        ("a bit sad and tired", {"sad": 0.5, "melancholic": 0.8}),
+        ("Sound extremely EXCITED!", {"surprised": 1.0}),
+        ("don\N{RIGHT SINGLE QUOTATION MARK}t be too angry", {"calm": 1.0}),
+        ("not happy, but gloomy", {"melancholic": 0.8}),
+        ("Dear madam", {"calm": 1.0}),
+        ("whispering", {"calm": 0.8}),
+        ("非常高兴", {"happy": 1.0}),
+        ("有点难过", {"sad": 0.5}),
+        ("不生气,很惊讶", {"surprised": 1.0}),
+        ("情绪低落", {"melancholic": 0.8}),
+        ("害怕又厌恶", {"afraid": 0.8, "disgusted": 0.8}),
+        ("愤怒", {"angry": 0.8}),
+        ("", {"calm": 1.0}),
+        ("xyzzy", {"calm": 1.0}),
+    ],
+)
+def test_a_feeling_is_read_from_its_words(text: str, named: dict[str, float]) -> None:
+    assert weights_of(text) == tuple(named.get(name, 0.0) for name in EMOTIONS)
+
+
+def test_hostile_words_cost_linear_time() -> None:
+    begun = time.process_time()
+    for hostile in ("not " * 5000, "a bit " * 5000, "不" * 20000, "very " * 5000, " " * 20000):
+        weights_of(hostile)
+    assert time.process_time() - begun < 5

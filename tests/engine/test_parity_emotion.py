@@ -1,0 +1,19 @@
+"""Bias, limit and strength of emotion weights, as upstream has them."""
+
+import pytest
+
+from indextts_daemon.service.feelings import limited, scaled
+from tests.engine.parity import ParitySet
+
+
+def test_bias_and_limit_are_upstreams(golden: ParitySet) -> None:
+    cases = golden.text("emotion.json")["normalize_emo_vec"]
+    for case in cases:
+        made = limited([float(weight) for weight in case["vector"]], bias=case["apply_bias"])
+        assert made == pytest.approx(case["out"], abs=1e-12)
+
+
+def test_strength_is_upstreams(golden: ParitySet) -> None:
+    for case in golden.text("emotion.json")["alpha_scaling"]:
+        made = scaled([float(weight) for weight in case["vector"]], case["alpha"])
+        assert made == pytest.approx(case["out"], abs=1e-12)
