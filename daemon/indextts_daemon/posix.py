@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 import ctypes
+import fcntl
 import os
 import resource
 import socket
+from typing import IO, Any
 
 _M_PERTURB = -6  # mallopt's name for: fill what is allocated with this byte's complement
 
@@ -37,6 +39,15 @@ def raise_file_limit() -> None:
     """Let this process have as many connections as the system allows it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def locked(file: IO[Any]) -> bool:
+    """Take an open file for oneself until it is closed; False if somebody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

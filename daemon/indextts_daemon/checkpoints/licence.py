@@ -1,0 +1,62 @@
+"""A model's license: which file it is, what it says in our words, and what was accepted when."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from indextts_daemon.storage import atomic_write
+
+ACCEPTED = "license-accepted.json"
+SUMMARY = """\
+Free, for business too, up to 100 million monthly users and 1 billion RMB of yearly revenue.
+Whoever passes the model on, converted or not, passes on its license and notices as well.
+Changes may not be presented as endorsed by bilibili, and no right to its trademarks is given.
+The model and what comes out of it may not improve other AI models, except non-commercial ones.
+High-risk uses, such as medicine, critical infrastructure or mass biometrics, are your own risk.
+Never clone the voice of a person without their consent, of a minor or of a public figure.
+The law of the People's Republic of China applies.
+""".splitlines()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """That somebody accepted one text, kept beside the model."""
+
+    model: str
+    repository: str
+    revision: str
+    file: str
+    sha256: str
+    accepted: str  # a date and time, ISO 8601 in UTC
+    by: str  # "typed" or "flag"
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Return what was accepted for the model in `folder`, if anything."""
+        try:
+            return cls(**json.loads((folder / ACCEPTED).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, folder: Path) -> None:
+        """Write it beside the model. Raises OSError."""
+        content = json.dumps(asdict(self), indent=2) + "\n"
+        atomic_write(folder / ACCEPTED, content.encode(), mode=0o644)
+
+
+def licence_file(paths: Iterable[str]) -> str | None:
+    """Return which file of a repository is its license, the English one where there are several."""
+    named = [
+        path
+        for path in paths
+        if "/" not in path and "licen" in path.lower() and PurePosixPath(path).suffix != ".py"
+    ]
+    return min(named, key=lambda path: ("zh" in path.lower(), len(path)), default=None)
+
+
+def fingerprint(text: bytes) -> str:
+    """Name a text by its sha256."""
+    return hashlib.sha256(text).hexdigest()
