@@ -21,6 +21,7 @@ class Variant:
     codes_per_s: int
     second_pass: bool  # whether latents of a second pass over the codes sharpen the features
     quantized_prompt: bool  # whether the prompt's features go through the codebook
+    pronunciation: tuple[str, ...]  # readings that a text may bring: pinyin, cmu, kana
     max_codes: int  # that a segment may have: a minute of 2.5, half of it of 2
 
 
@@ -33,6 +34,7 @@ V2 = Variant(
     codes_per_s=50,
     second_pass=True,
     quantized_prompt=True,
+    pronunciation=("pinyin",),
     max_codes=1500,
 )
 V2_5 = Variant(
@@ -44,6 +46,7 @@ V2_5 = Variant(
     codes_per_s=25,
     second_pass=False,
     quantized_prompt=False,
+    pronunciation=("pinyin", "cmu", "kana"),
     max_codes=1500,
 )
 VARIANTS = (V2_5, V2)  # the preferred one first
