@@ -32,4 +32,4 @@ class LatentProjection(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return (1,N,C_out) of latents (1,N,C)."""
-        return self.layers(latents)
+        return self.layers(latents.to(next(self.parameters()).dtype))

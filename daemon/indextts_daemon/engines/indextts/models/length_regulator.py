@@ -45,7 +45,7 @@ class LengthRegulator(nn.Module):
 
     def forward(self, features: Tensor, num_frames: int) -> Tensor:
         """Return (B,T,C) of features (B,N,C_in), T being `num_frames`."""
-        x = self.input(features).transpose(1, 2)  # (B,C,N)
+        x = self.input(features.to(self.input.weight.dtype)).transpose(1, 2)  # (B,C,N)
         x = F.interpolate(x, size=num_frames, mode="nearest")
         for block in self.blocks:
             x = block(x)
