@@ -12,6 +12,7 @@ import sys
 import platformdirs
 
 from . import __version__
+from .checkpoints.catalogue import Published, published
 from .config import Settings, load_settings
 from .errors import SpeechError
 from .identity import read_token
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check)
 
+    models = commands.add_parser("models", help="fetch IndexTTS models and make them ready")
+    _add_model_actions(models, data=data, address=address)
+
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
     bench.add_argument(
         "--engine", choices=["embedded", "fake"], default="embedded", help="what speaks"
@@ -100,6 +104,42 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--quick", action="store_true", help="half a minute instead of three")
     bench.set_defaults(run=_bench)
     return parser
+
+
+def _add_model_actions(
+    models: argparse.ArgumentParser,
+    *,
+    data: argparse.ArgumentParser,
+    address: argparse.ArgumentParser,
+) -> None:
+    model = argparse.ArgumentParser(add_help=False, parents=[data])
+    model.add_argument("model", metavar="MODEL", help="an id that `models list` shows")
+    actions = models.add_subparsers(required=True, metavar="ACTION")
+
+    listed = actions.add_parser("list", parents=[address], help="show what is here")
+    listed.add_argument("--json", action="store_true", help="print it for machines")
+    listed.set_defaults(run=_list_models)
+    download = actions.add_parser(
+        "download", parents=[model], help="fetch a model, or go on with it"
+    )
+    download.add_argument(
+        "--from",
+        dest="source",
+        choices=["huggingface", "modelscope"],
+        default="huggingface",
+        help="where from (default: %(default)s)",
+    )
+    download.add_argument(
+        "--accept-license", action="store_true", help="accept the model's license unasked"
+    )
+    download.set_defaults(run=_download_model)
+    convert = actions.add_parser("convert", parents=[model], help="make it load faster")
+    convert.set_defaults(run=_convert_model)
+    verify = actions.add_parser("verify", parents=[model], help="look at every byte of it")
+    verify.set_defaults(run=_verify_model)
+    remove = actions.add_parser("remove", parents=[model], help="delete it")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.set_defaults(run=_remove_model)
 
 
 def _serve(asked: argparse.Namespace) -> int:
@@ -193,6 +233,46 @@ def _bench(asked: argparse.Namespace) -> int:
     from .bench import bench
 
     return bench(quick=asked.quick, as_json=asked.json, engine=asked.engine)
+
+
+def _list_models(asked: argparse.Namespace) -> int:
+    from .models_command import list_models
+
+    remote = _remote(asked, _settings(asked))
+    return list_models(_data_dir(asked) / "models", remote, as_json=asked.json)
+
+
+def _download_model(asked: argparse.Namespace) -> int:
+    from .checkpoints.hub import source
+    from .models_command import download
+
+    model, folder = _model(asked)
+    where = source(asked.source, os.environ)
+    return download(model, folder, where, accept=asked.accept_license)
+
+
+def _convert_model(asked: argparse.Namespace) -> int:
+    from .models_command import convert
+
+    return convert(*_model(asked))
+
+
+def _verify_model(asked: argparse.Namespace) -> int:
+    from .models_command import verify
+
+    return verify(*_model(asked))
+
+
+def _remove_model(asked: argparse.Namespace) -> int:
+    from .models_command import remove
+
+    return remove(*_model(asked), yes=asked.yes)
+
+
+def _model(asked: argparse.Namespace) -> tuple[Published, Path]:
+    """Return the model that was named, and its folder."""
+    model = published(asked.model)
+    return model, _data_dir(asked) / "models" / model.id
 
 
 def _settings(asked: argparse.Namespace) -> Settings:

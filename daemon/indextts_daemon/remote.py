@@ -54,6 +54,14 @@ class Remote:
             except NOT_OURS as err:
                 raise _something_else(response) from err
 
+    async def models(self) -> dict[str, dict[str, Any]]:
+        """Ask what is served; returns what /v1/models says of each, by id."""
+        async with self._ask("GET", "/v1/models") as response:
+            try:
+                return {str(model["id"]): model for model in (await response.json())["data"]}
+            except NOT_OURS as err:
+                raise _something_else(response) from err
+
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""
         async with self._ask("POST", "/v1/audio/speech", json=body) as response:

@@ -13,11 +13,11 @@ ACCEPTED = "license-accepted.json"
 SUMMARY = """\
 Free, for business too, up to 100 million monthly users and 1 billion RMB of yearly revenue.
 Whoever passes the model on, converted or not, passes on its license and notices as well.
-Changes may not be presented as endorsed by bilibili, and no right to its trademarks is given.
+Whoever changes it and passes it on says that bilibili does not endorse that.
 The model and what comes out of it may not improve other AI models, except non-commercial ones.
-High-risk uses, such as medicine, critical infrastructure or mass biometrics, are your own risk.
+High-risk uses (medicine, critical infrastructure, mass biometrics) are your own risk.
 Never clone the voice of a person without their consent, of a minor or of a public figure.
-The law of the People's Republic of China applies.
+bilibili's trademarks are not included; the law of the People's Republic of China applies.
 """.splitlines()
 
 
