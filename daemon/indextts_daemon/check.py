@@ -9,11 +9,11 @@ from pathlib import Path
 import shutil
 import time
 
-import pynvml  # type: ignore[import-untyped]
 from zeroconf.asyncio import AsyncZeroconf
 
-from . import __version__
-from .compose import build, first_words, language_trouble, loaded
+from . import __version__, gpu
+from .choice import choose
+from .compose import MOODS_FILE, build, first_words, language_trouble, loaded
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .errors import SpeechError
@@ -21,10 +21,10 @@ from .identity import Identity, Pairing, open_identity
 from .posix import listening_socket
 from .remote import Remote
 from .serve import lacks_ipv6
+from .service.moods import load_moods
 from .storage import atomic_write
 
 LEAST_DISK_BYTES = 200_000_000
-CUDA_OF_TORCH = 13  # the CUDA major that torch's default wheels are built for
 ZEROCONF_PATIENCE_MS = 3000
 
 
@@ -56,7 +56,8 @@ async def _all(settings: Settings, data_dir: Path) -> list[Finding]:
         "port": lambda: _port(settings, data_dir),
         "voice": lambda: _voice(settings, data_dir),
         "zeroconf": lambda: _zeroconf(settings),
-        "GPU": _gpu,
+        "moods": lambda: _moods(data_dir),
+        "GPU": lambda: _gpu(settings, data_dir),
     }
     found = []
     for name, look in checks.items():
@@ -113,7 +114,8 @@ async def _who_has(host: str, port: int, data_dir: Path) -> tuple[str, str]:
 
 
 async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
-    services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
+    nobody = Identity(instance_id="", token="")
+    services = build(settings, nobody, Pairing(data_dir), data_dir=data_dir)
     since = time.monotonic()
     try:
         await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
@@ -162,25 +164,20 @@ async def _announce(addresses: Sequence[str]) -> bool:
     return found is not None
 
 
-async def _gpu() -> tuple[str, str]:
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return "note", "no NVIDIA GPU; the embedded voices need none"
-    try:
-        return _describe_gpu()
-    except pynvml.NVMLError as err:
-        return "note", f"the NVIDIA driver does not answer ({err})"
-    finally:
-        pynvml.nvmlShutdown()
+async def _gpu(settings: Settings, data_dir: Path) -> tuple[str, str]:
+    """Judge the card, and whether all else that IndexTTS needs is here."""
+    card, chosen = gpu.look(), choose(settings, data_dir)
+    if not card.there:
+        return "note", f"{card.words}; the embedded voices need none"
+    if card.trouble:
+        return "note", f"{card.words}: {card.trouble}"
+    words = card.words if chosen.engine == "indextts" else f"{card.words}; {chosen.reason}"
+    return ("ok" if chosen.engine == "indextts" else "note"), words
 
 
-def _describe_gpu() -> tuple[str, str]:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-    name, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
-    total = pynvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30
-    cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2() // 1000
-    words = f"{name}, {total:.0f} GiB, driver {driver}"
-    if cuda < CUDA_OF_TORCH:
-        return "note", f"{words}: too old for CUDA {CUDA_OF_TORCH}; update it to use the GPU"
-    return "ok", words
+async def _moods(data_dir: Path) -> tuple[str, str]:
+    try:
+        moods = load_moods(data_dir / MOODS_FILE)
+    except SpeechError as err:
+        return "FAIL", f"{err.message} Until then only the built-in moods are known."
+    return "ok", ", ".join(sorted(moods))

@@ -1,10 +1,10 @@
 """Builds every room from the settings, and lets the whole of them speak without a door."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+import logging
 from pathlib import Path
 import socket
 
@@ -14,13 +14,16 @@ from . import __version__
 from .api.keys import About, Services
 from .api.schema import speech as speech_schema
 from .api.speech import encoded
+from .choice import Choice, choose
 from .config import Settings
-from .errors import EngineUnavailableError, SpeechError
+from .errors import EngineUnavailableError, SettingsError, SpeechError
 from .identity import Identity, Pairing
 from .metrics import Metrics
 from .service.events import EventBus
+from .service.feelings import Mood
 from .service.health import Health
 from .service.models import Model, ModelPool
+from .service.moods import BUILT_IN, load_moods, named
 from .service.queue import JobQueue
 from .service.revision import Revisions
 from .service.routing import SELF, Router, SpeechOrder
@@ -28,49 +31,49 @@ from .service.synthesizer import Synthesizer
 from .text.language import language_name, match
 from .worker.handle import WorkerSpec, WorkerState
 
+LOGGER = logging.getLogger(__name__)
+
 FALLBACK = "embedded"  # what speaks when the default cannot
+MOODS_FILE = "moods.yaml"  # in the data folder
 ENCODER_THREADS = 2
 WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
 SILENCE = 1e-3  # peak below which nobody would hear anything
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which engine speaks by default, and why."""
-
-    engine: str
-    reason: str
-
-
-def choose_engine(wanted: str) -> Choice:
-    """Resolve `auto`."""
-    if wanted != "auto":
-        return Choice(engine=wanted, reason="It was asked for.")
-    return Choice(engine="embedded", reason="The embedded voices are what is installed.")
-
-
 def build(
-    settings: Settings, identity: Identity, pairing: Pairing, *, state: Path | None = None
+    settings: Settings,
+    identity: Identity,
+    pairing: Pairing,
+    *,
+    data_dir: Path,
+    remember: bool = False,
 ) -> Services:
-    """Make every room; nothing runs yet. Without a `state` folder nothing is remembered."""
+    """Make every room; nothing runs yet. `remember` the revision in the data folder."""
     metrics, events = Metrics(), EventBus()
     metrics.runs(__version__)
     metrics.queue_capacity.set(settings.queue.capacity)
-    choice = choose_engine(settings.engine)
+    choice = choose(settings, data_dir)
+    moods = _moods(data_dir)
+    specs = {choice.model: _spec(choice.engine, settings, choice)}
+    specs.setdefault(FALLBACK, _spec(FALLBACK, settings, choice))
 
     def make(spec: WorkerSpec) -> Model:
-        queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
-        return Model(spec, queue=queue, metrics=metrics, events=events)
+        return Model(
+            spec,
+            queue=JobQueue(capacity=settings.queue.capacity, metrics=metrics),
+            metrics=metrics,
+            events=events,
+        )
 
-    engines = dict.fromkeys((choice.engine, FALLBACK))
     pool = ModelPool(
-        [_spec(engine, settings) for engine in engines],
-        default=choice.engine,
+        specs.values(),
+        default=choice.model,
         make=make,
-        revisions=Revisions(None if state is None else state / "revision.json"),
+        revisions=Revisions(data_dir / "state" / "revision.json" if remember else None),
+        manner=named(moods),
     )
     fallback = pool.get(FALLBACK)
-    router = Router(pool, fallback=fallback, household_language=settings.language)
+    router = Router(pool, fallback=fallback, household_language=settings.language, moods=moods)
     synthesizer = Synthesizer(router, metrics)
     return Services(
         about=About(
@@ -91,23 +94,40 @@ def build(
         events=events,
         metrics=metrics,
         encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
+        moods=moods,
     )
 
 
-def _spec(engine: str, settings: Settings) -> WorkerSpec:
-    fake = {
-        "load": settings.fake.load,
-        "step_sleep_s": settings.fake.step_s,
-        "voices": dict(settings.fake.voices),
+def _spec(engine: str, settings: Settings, choice: Choice) -> WorkerSpec:
+    options: dict[str, dict[str, object]] = {
+        "fake": {
+            "load": settings.fake.load,
+            "step_sleep_s": settings.fake.step_s,
+            "voices": dict(settings.fake.voices),
+        },
+        "indextts": {
+            "model": str(choice.folder),
+            "quality": settings.indextts.quality,
+            "device": settings.indextts.device,
+        },
     }
     return WorkerSpec(
-        model=engine,
+        model=choice.model if engine == choice.engine else engine,
         engine=engine,
-        options=fake if engine == "fake" else {},
+        options=options.get(engine, {}),
         load_timeout_s=settings.worker.load_timeout_s,
         step_timeout_s=settings.worker.step_timeout_s,
         nice=WORKER_NICE,
     )
+
+
+def _moods(data_dir: Path) -> Mapping[str, Mood]:
+    """Return the household's moods; a file that is no good leaves the built-in ones."""
+    try:
+        return load_moods(data_dir / MOODS_FILE)
+    except SettingsError as err:
+        LOGGER.error("the household's moods are left out: %s", err.message)  # noqa: TRY400
+        return BUILT_IN
 
 
 async def speak_here(
@@ -118,7 +138,8 @@ async def speak_here(
     Raises SpeechError.
     """
     order, output, _ = speech_schema(body)
-    services = build(settings, Identity(instance_id="", token=""), Pairing(data_dir))
+    nobody = Identity(instance_id="", token="")
+    services = build(settings, nobody, Pairing(data_dir), data_dir=data_dir)
     try:
         await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
         async with (

@@ -185,8 +185,8 @@ _INDEXTTS = {
     vol.Optional(
         "quality",
         default="balanced",
-        description="What is computed: `reference` all that upstream computes, `balanced` without what "
-        "is only slow, `fast` with a little less sound.",
+        description="What is computed: `reference` all that upstream computes, `balanced` without "
+        "what is only slow, `fast` with a little less sound.",
     ): vol.In(["reference", "balanced", "fast"]),
     vol.Optional(
         "device", default="auto", description="Where it runs; auto takes the GPU if there is one."

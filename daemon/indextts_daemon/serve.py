@@ -77,7 +77,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: a closed terminal
         loop.add_signal_handler(number, signals.put_nowait, None)
     async with AsyncExitStack() as stack:
-        services = build(settings, identity, Pairing(data_dir), state=data_dir / "state")
+        services = build(settings, identity, Pairing(data_dir), data_dir=data_dir, remember=True)
         stack.callback(services.encoders.shutdown, wait=False)
         stack.push_async_callback(services.pool.close)
         urls = await listen(services, settings, stack)

@@ -37,7 +37,7 @@ class ModelInfo:
     voices: tuple[Voice, ...]  # per language, the first that speaks it is its default
     parameters: frozenset[str]  # of `speed`, `seed`, `emotion`: what the engine can act on
     max_jobs: int  # jobs worth having live at once; the queue holds the rest
-    pronunciation: tuple[str, ...] = ()  # of `pinyin`, `cmu`, `kana`: what a text may spell out
+    pronunciation: tuple[str, ...] = ()  # of PRONUNCIATIONS: what it understands in a text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,8 @@ class Sentence:
 
 
 EMOTIONS = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
+
+PRONUNCIATIONS = ("pinyin", "cmu", "kana")  # how a text may spell out what to say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

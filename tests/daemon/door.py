@@ -65,7 +65,7 @@ def open_door(tmp_path: Path) -> Opener:
         )
         identity = Identity(instance_id="0" * 32, token=TOKEN)
         async with AsyncExitStack() as stack:
-            services = build(settings, identity, Pairing(tmp_path))
+            services = build(settings, identity, Pairing(tmp_path), data_dir=tmp_path)
             stack.callback(services.encoders.shutdown)
             stack.push_async_callback(services.pool.close)
             (url,) = await listen(services, settings, stack)

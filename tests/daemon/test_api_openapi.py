@@ -355,6 +355,7 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/v1/capabilities", {}, 200),
     ("GET", "/v1/languages", {}, 200),
     ("GET", "/v1/models", {}, 200),
+    ("GET", "/v1/moods", {}, 200),
     ("GET", "/v1/voices", {}, 200),
     ("GET", "/v1/voices", {"headers": {"If-None-Match": "*"}}, 304),
     ("GET", "/v1/voices/{id}", {"id": "fake-01"}, 200),

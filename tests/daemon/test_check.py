@@ -8,16 +8,17 @@ import re
 import shutil
 import socket
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from zeroconf.asyncio import AsyncZeroconf
 
-from indextts_daemon import check, cli, compose
+from indextts_daemon import check, choice, cli, compose, gpu
+from indextts_daemon.config import load_settings
+from indextts_daemon.gpu import Gpu
 from tests.daemon.running import RunningDaemon
 
-ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|GPU) +(\S.*)")
-NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "GPU"]
+ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|GPU) +(\S.*)")
+NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "moods", "GPU"]
 
 
 @dataclass(frozen=True)
@@ -242,54 +243,42 @@ def test_all_that_fails_is_named_at_the_end(
     assert (table.code, table.verdict) == (1, "Not ready: see data folder, port.")
 
 
-class NVMLError(Exception):
-    """As the NVIDIA library raises."""
-
-
-def driver(*, cuda: int = 13020, fails: str | None = None) -> Any:
-    def call(name: str, answer: Any) -> Any:
-        def answered(*_: Any) -> Any:
-            if fails == name:
-                raise NVMLError("Driver Not Loaded")
-            return answer
-
-        return answered
-
-    answers = {
-        "nvmlInit": None,
-        "nvmlShutdown": None,
-        "nvmlDeviceGetHandleByIndex": 0,
-        "nvmlDeviceGetName": "NVIDIA GeForce RTX 5090",
-        "nvmlSystemGetDriverVersion": "580.65",
-        "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=32 * 2**30),
-        "nvmlSystemGetCudaDriverVersion_v2": cuda,
-    }
-    calls = {name: call(name, answer) for name, answer in answers.items()}
-    return SimpleNamespace(NVMLError=NVMLError, **calls)
+def test_moods_that_cannot_be_read_fail_by_their_line(machine: Machine) -> None:
+    machine.data_dir.mkdir(exist_ok=True)
+    (machine.data_dir / "moods.yaml").write_text("calm:\n  sped: 2\n")
+    verdict, said = machine.check().rows["moods"]
+    assert verdict == "FAIL"
+    assert "line 2, calm.sped" in said
 
 
 @pytest.mark.parametrize(
-    ("gpu", "verdict", "message"),
+    ("found", "verdict", "message"),
     [
-        (driver(), "ok", "NVIDIA GeForce RTX 5090, 32 GiB, driver 580.65"),
         (
-            driver(cuda=12090),
+            Gpu(words="no NVIDIA GPU", trouble="There is no NVIDIA GPU.", there=False),
+            "note",
+            "no NVIDIA GPU; the embedded voices need none",
+        ),
+        (
+            Gpu(words="GTX 1080", trouble="The card is too old."),
+            "note",
+            "GTX 1080: The card is too old.",
+        ),
+        (
+            Gpu(words="RTX 5090"),
             "note",
             (
-                "NVIDIA GeForce RTX 5090, 32 GiB, driver 580.65: too old for CUDA 13; "
-                "update it to use the GPU"
+                "RTX 5090; IndexTTS is not used: no model is downloaded; "
+                "`indextts-daemon models download` does that."
             ),
-        ),
-        (driver(fails="nvmlInit"), "note", "no NVIDIA GPU; the embedded voices need none"),
-        (
-            driver(fails="nvmlDeviceGetHandleByIndex"),
-            "note",
-            "the NVIDIA driver does not answer (Driver Not Loaded)",
         ),
     ],
 )
 async def test_the_gpu_is_described_and_never_fails_the_check(
-    gpu: Any, verdict: str, message: str, monkeypatch: pytest.MonkeyPatch
+    found: Gpu, verdict: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(check, "pynvml", gpu)
-    assert await check._gpu() == (verdict, message)
+    monkeypatch.setattr(gpu, "look", lambda: found)
+    monkeypatch.setattr(choice, "look", lambda: found)
+    monkeypatch.setattr(choice, "not_installed", lambda: "")
+    settings = load_settings(file=None, environment={}, flags={})
+    assert await check._gpu(settings, tmp_path) == (verdict, message)

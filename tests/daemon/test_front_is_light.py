@@ -16,7 +16,7 @@ import indextts_daemon.serve
 
 folder = Path(sys.argv[1])
 settings = load_settings(file=None, environment={}, flags={})
-build_app(build(settings, open_identity(folder, token=None), Pairing(folder)))
+build_app(build(settings, open_identity(folder, token=None), Pairing(folder), data_dir=folder))
 print(*sys.modules, sep="\\n")
 """
 HEAVY = {"hibari", "onnxruntime", "torch", "torchaudio"}

@@ -142,7 +142,9 @@ async def test_without_ipv6_only_its_wildcard_is_left_out(
     async def listened(*hosts: str) -> list[str]:
         flags = {"server.host": list(hosts), "server.port": 0}
         settings = load_settings(file=None, environment={}, flags=flags)
-        services = build(settings, Identity(instance_id="", token=""), Pairing(tmp_path))
+        services = build(
+            settings, Identity(instance_id="", token=""), Pairing(tmp_path), data_dir=tmp_path
+        )
         async with AsyncExitStack() as stack:
             stack.callback(services.encoders.shutdown)
             return await listen(services, settings, stack)

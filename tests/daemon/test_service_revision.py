@@ -18,8 +18,8 @@ HEART, LOTUS = voice("heart", "en"), voice("lotus", "zh")
 PAIR = info("big", HEART, LOTUS)
 
 
-def of(revisions: Revisions, knows: ModelInfo = PAIR, text_rules: str = "1") -> str:
-    return revisions.of(knows, text_rules=text_rules)
+def of(revisions: Revisions, knows: ModelInfo = PAIR, rules: str = "1") -> str:
+    return revisions.of(knows, rules=rules)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_voice_that_is_added_or_only_called_otherwise_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("knows", "text_rules"),
+    ("knows", "rules"),
     [
         (info("big", HEART, voice("lotus", "zh", revision="2")), "1"),
         (info("big", HEART), "1"),
@@ -68,12 +68,12 @@ def test_a_voice_that_is_added_or_only_called_otherwise_changes_nothing(
     ],
     ids=["voice", "no voice", "language", "first of a language", "model", "weights", "text rules"],
 )
-def test_what_is_heard_otherwise_changes_it(knows: ModelInfo, text_rules: str) -> None:
+def test_what_is_heard_otherwise_changes_it(knows: ModelInfo, rules: str) -> None:
     revisions = Revisions()
     first = of(revisions)
-    second = of(revisions, knows, text_rules)
+    second = of(revisions, knows, rules)
     assert second != first
-    assert of(revisions, knows, text_rules) == second
+    assert of(revisions, knows, rules) == second
 
 
 def test_a_restart_changes_nothing(file: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_voice_that_was_added_before_the_restart_counts_when_it_changes(
 def test_back_to_what_it_was_is_yet_another(file: Path) -> None:
     """Clips made in between must not be taken for those from before."""
     seen, revisions = [], Revisions(file)
-    for text_rules in ("1", "2", "1"):
-        seen.append(of(revisions, text_rules=text_rules))
+    for rules in ("1", "2", "1"):
+        seen.append(of(revisions, rules=rules))
         revisions = restarted(file, revisions)
     assert len(set(seen)) == 3
 

@@ -9,6 +9,7 @@ import voluptuous as vol
 
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
 from indextts_daemon.metrics import MODEL_STATES
+from indextts_daemon.speech import EMOTIONS, PRONUNCIATIONS
 
 from .validators import IDENTIFIER, Number, OneOf, Text
 
@@ -29,10 +30,26 @@ VOICE = _answer(
         "name": WORD,
         "languages": [WORD],
         "models": [IDENTIFIER],
+        "moods": [IDENTIFIER],
         "revision": WORD,
     }
 )
 VOICES = _answer({"voices": [VOICE]})
+_WEIGHT = Number(low=0, high=1)
+MOODS = _answer(
+    {
+        "moods": [
+            _answer(
+                {
+                    "id": IDENTIFIER,
+                    "emotion": {vol.Optional(name): _WEIGHT for name in EMOTIONS},
+                    "strength": Number(low=0, high=2),
+                    "speed": Number(low=0.5, high=2),
+                }
+            )
+        ]
+    }
+)
 LANGUAGES = _answer(
     {
         "default": WORD,
@@ -79,6 +96,9 @@ CAPABILITIES = _answer(
         "default_sample_rate": OneOf(values=(DEFAULT_SAMPLE_RATE,)),
         "max_input_characters": COUNT,
         "max_session_characters": COUNT,
+        "emotions": [OneOf(values=EMOTIONS)],
+        "moods": [IDENTIFIER],
+        "pronunciation": [OneOf(values=PRONUNCIATIONS)],
         "parameters": _answer(
             {
                 "lead_in_ms": _answer(_BOUNDS),

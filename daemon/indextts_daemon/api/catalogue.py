@@ -7,19 +7,26 @@ from aiohttp import web
 
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
 from indextts_daemon.errors import VoiceNotFoundError
-from indextts_daemon.speech import Voice
+from indextts_daemon.speech import EMOTIONS, Voice
 from indextts_daemon.text.language import language_name, match
 
-from .keys import SERVICES
-from .schema import MAX_INPUT_CHARACTERS, MAX_SESSION_CHARACTERS, SEED, SILENCE_MS, SPEED
+from .keys import SERVICES, Services
+from .schema import (
+    INTENSITY,
+    MAX_INPUT_CHARACTERS,
+    MAX_SESSION_CHARACTERS,
+    SEED,
+    SILENCE_MS,
+    SPEED,
+)
 from .validators import Number
 
 
 async def voices(request: web.Request) -> web.Response:
     """List every voice of the loaded models; the ETag changes when the list does."""
-    body = json.dumps(
-        {"voices": [_shape(voice) for voice in request.app[SERVICES].pool.voices().values()]}
-    )
+    services = request.app[SERVICES]
+    shapes = [_shape(voice, services) for voice in services.pool.voices().values()]
+    body = json.dumps({"voices": shapes})
     etag = hashlib.sha256(body.encode()).hexdigest()[:16]
     known = request.if_none_match or ()
     response = (
@@ -33,10 +40,32 @@ async def voices(request: web.Request) -> web.Response:
 
 async def voice(request: web.Request) -> web.Response:
     """Show one voice. Raises VoiceNotFoundError."""
-    found = request.app[SERVICES].pool.voices().get(request.match_info["id"])
+    services = request.app[SERVICES]
+    found = services.pool.voices().get(request.match_info["id"])
     if found is None:
         raise VoiceNotFoundError("There is no such voice. GET /v1/voices lists them.", param="id")
-    return web.json_response(_shape(found))
+    return web.json_response(_shape(found, services))
+
+
+async def moods(request: web.Request) -> web.Response:
+    """List the household's moods; what they weigh is what it wrote down."""
+    return web.json_response(
+        {
+            "moods": [
+                {
+                    "id": mood.id,
+                    "emotion": {
+                        name: weight
+                        for name, weight in zip(EMOTIONS, mood.weights, strict=False)
+                        if weight
+                    },
+                    "strength": mood.strength,
+                    "speed": mood.speed,
+                }
+                for mood in request.app[SERVICES].moods.values()
+            ]
+        }
+    )
 
 
 async def languages(request: web.Request) -> web.Response:
@@ -82,11 +111,14 @@ async def models(request: web.Request) -> web.Response:
 
 async def capabilities(request: web.Request) -> web.Response:
     """Say what may be asked of /v1/audio/speech, so that clients need not know it."""
-    info = request.app[SERVICES].pool.default.info
+    services = request.app[SERVICES]
+    info = services.pool.default.info
     parameters = {"lead_in_ms": _bounds(SILENCE_MS, 0), "tail_ms": _bounds(SILENCE_MS, 0)}
     engine = {"speed": _bounds(SPEED, 1.0), "seed": _bounds(SEED)}
     acted_on = info.parameters if info is not None else frozenset()
     parameters |= {name: bounds for name, bounds in engine.items() if name in acted_on}
+    if feels := "emotion" in acted_on:
+        parameters["intensity"] = _bounds(INTENSITY, 1.0)
     return web.json_response(
         {
             "formats": FORMATS,
@@ -95,6 +127,9 @@ async def capabilities(request: web.Request) -> web.Response:
             "max_input_characters": MAX_INPUT_CHARACTERS,
             "max_session_characters": MAX_SESSION_CHARACTERS,
             "parameters": parameters,
+            "emotions": EMOTIONS if feels else (),
+            "moods": tuple(services.moods) if feels else (),
+            "pronunciation": info.pronunciation if info is not None else (),
         }
     )
 
@@ -104,11 +139,18 @@ def _bounds(number: Number, default: float | None = None) -> dict[str, float]:
     return bounds if default is None else bounds | {"default": default}
 
 
-def _shape(voice: Voice) -> dict[str, object]:
+def _shape(voice: Voice, services: Services) -> dict[str, object]:
+    feels = any(
+        "emotion" in model.info.parameters
+        for model in services.pool
+        if model.info is not None and model.id in voice.models
+    )
+    recorded = [mood for mood, _ in voice.moods]
     return {
         "id": voice.id,
         "name": voice.name,
         "languages": voice.languages,
         "models": voice.models,
+        "moods": sorted({*services.moods, *recorded}) if feels else [],
         "revision": voice.revision,
     }

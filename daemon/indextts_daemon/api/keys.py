@@ -1,6 +1,6 @@
 """What the handlers may reach, passed in by the composition root."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from aiohttp import web
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.events import EventBus
+from indextts_daemon.service.feelings import Mood
 from indextts_daemon.service.health import Health
 from indextts_daemon.service.models import ModelPool
 from indextts_daemon.service.synthesizer import Synthesizer
@@ -41,6 +42,7 @@ class Services:
     events: EventBus
     metrics: Metrics
     encoders: Executor
+    moods: Mapping[str, Mood]
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -86,6 +86,7 @@ ROUTES = (
         handler=catalogue.languages,
         answers={200: answers.LANGUAGES},
     ),
+    Route(method="GET", path="/v1/moods", handler=catalogue.moods, answers={200: answers.MOODS}),
     Route(method="GET", path="/v1/status", handler=status.status, answers={200: answers.STATUS}),
     Route(method="GET", path="/v1/models", handler=catalogue.models, answers={200: answers.MODELS}),
     Route(

@@ -30,7 +30,7 @@ SEED = Number(low=0, high=2**32 - 1, whole=True)
 SILENCE_MS = Number(low=0, high=5000, whole=True)
 INTENSITY = Number(low=0, high=2)
 FEELING = Text(least=1, most=500)
-ALPHA = {
+ALPHA: dict[Any, Any] = {
     vol.Optional("alpha", default=1.0, description="Of it, 0 to 1."): Number(low=0, high=1),
 }
 EMOTION = Shape(

@@ -1,8 +1,9 @@
 """The known models and their processes: started when first needed, replaced when they die."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 import contextlib
+from dataclasses import replace
 from functools import partial
 import logging
 import time
@@ -24,18 +25,29 @@ STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
 STOP_TIMEOUT_S = 5.0
 LEAST_RETRY_S = 1.0
 
+Prepare = Callable[[], Awaitable[Mapping[str, object]]]  # what a worker needs to be told besides
+
 
 class Model:
     """One known model: its worker while there is one, and the queue in front of it."""
 
     def __init__(
-        self, spec: WorkerSpec, *, queue: JobQueue, metrics: Metrics, events: EventBus
+        self,
+        spec: WorkerSpec,
+        *,
+        queue: JobQueue,
+        metrics: Metrics,
+        events: EventBus,
+        prepare: Prepare | None = None,
     ) -> None:
+        """`prepare` runs before each worker; it raises EngineUnavailableError if none can be."""
         self.spec = spec
         self.queue = queue
         self.info: ModelInfo | None = None  # of the last worker; survives its death
         self._metrics = metrics
         self._events = events
+        self._prepare = prepare
+        self._preparing = False
         self._worker: WorkerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._reason: str | None = None
@@ -61,6 +73,8 @@ class Model:
         """What its process is doing."""
         if self._worker is not None:
             return self._worker.state
+        if self._preparing:
+            return WorkerState.loading
         return WorkerState.failed if self.load_failed else WorkerState.unloaded
 
     @property
@@ -112,17 +126,9 @@ class Model:
             pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
             self._load_at = time.monotonic() + pause_s
             await asyncio.sleep(pause_s)
-            self._worker = worker = WorkerHandle(
-                self.spec,
-                on_state=self._on_state,
-                on_counted=partial(self._metrics.model_counted, self.id),
-            )
             steady = False
             try:
-                try:
-                    steady = await self._see_through(worker)
-                finally:
-                    await worker.stop(timeout_s=STOP_TIMEOUT_S)
+                steady = await self._live()
             except Exception as err:  # noqa: BLE001 a fault of ours must not end the keeping
                 self._reason = "The daemon lost track of its process, which is being replaced."
                 LOGGER.error("model %s is started anew: %s", self.id, place_of(err))  # noqa: TRY400
@@ -130,16 +136,48 @@ class Model:
             self._on_state(self.state)
             failures = 0 if steady else failures + 1
 
+    async def _live(self) -> bool:
+        """Run one worker to its end; tell whether that was long in coming."""
+        try:
+            spec = await self._prepared()
+        except EngineUnavailableError as err:
+            self._note_failure(err)
+            return False
+        self._worker = worker = WorkerHandle(
+            spec,
+            on_state=self._on_state,
+            on_counted=partial(self._metrics.model_counted, self.id),
+        )
+        try:
+            return await self._see_through(worker)
+        finally:
+            await worker.stop(timeout_s=STOP_TIMEOUT_S)
+
+    async def _prepared(self) -> WorkerSpec:
+        """Return what to load, once all that it needs is there."""
+        if self._prepare is None:
+            return self.spec
+        self._preparing = True
+        self._on_state(self.state)
+        try:
+            options = await self._prepare()
+        finally:
+            self._preparing = False
+        return replace(self.spec, options={**self.spec.options, **options})
+
+    def _note_failure(self, err: EngineUnavailableError) -> None:
+        self._reason, self.load_failed = err.message, True
+        self.queue.close(self._unavailable, hold=False)
+        self._metrics.model_loads.labels(self.id, "failed").inc()
+        LOGGER.error("model %s did not load: %s", self.id, err.message)
+
     async def _see_through(self, worker: WorkerHandle) -> bool:
         """Load, and wait for the end of the process; tell whether it was long in coming."""
         born = time.monotonic()
         try:
             self.info = await worker.start()
         except EngineUnavailableError as err:
-            self._reason, self.load_failed = err.message, True
-            self.queue.close(self._unavailable, hold=False)
-            self._metrics.model_loads.labels(self.id, "failed").inc()
-            LOGGER.error("model %s did not load: %s", self.id, err.message)  # noqa: TRY400
+            self._note_failure(err)
             return False
         ready_at = time.monotonic()
         self._welcome(self.info, ready_at - born)
@@ -187,10 +225,13 @@ class ModelPool:
         default: str,
         make: Callable[[WorkerSpec], Model],
         revisions: Revisions | None = None,
+        manner: str = "",
     ) -> None:
+        """`manner` names all else by which the same words sound the same, such as the moods."""
         self._models = {spec.model: make(spec) for spec in specs}
         self.default = self._models[default]
         self.revisions = revisions or Revisions()
+        self._manner = manner
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -225,8 +266,8 @@ class ModelPool:
 
     def revision(self) -> str | None:
         """Return what changes when the same words would sound different; None before loading."""
-        info = self.default.info
-        return None if info is None else self.revisions.of(info, text_rules=TEXT_RULES_VERSION)
+        info, rules = self.default.info, f"{TEXT_RULES_VERSION} {self._manner}".rstrip()
+        return None if info is None else self.revisions.of(info, rules=rules)
 
     async def close(self) -> None:
         """End every worker."""

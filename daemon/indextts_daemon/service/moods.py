@@ -1,6 +1,7 @@
 """The moods of the household: a few that everybody knows, and those in its own file."""
 
 from collections.abc import Mapping
+import hashlib
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -80,3 +81,9 @@ def load_moods(file: Path) -> Mapping[str, Mood]:
             emotion = said.pop("emotion")
             moods[name] = _mood(name, **said, **emotion)
     return moods
+
+
+def named(moods: Mapping[str, Mood]) -> str:
+    """Return a short name for exactly these moods."""
+    told = "".join(f"{mood}\n" for _, mood in sorted(moods.items()))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -20,7 +20,7 @@ class Memory:
     """The last revision, and what it stood for."""
 
     revision: str = ""
-    base: tuple[str, ...] = ()  # text rules, model, its weights
+    base: tuple[str, ...] = ()  # rules, model, its weights
     heard: Mapping[str, str] = field(default_factory=dict)  # of each voice and language, by whom
 
     def next(self, base: tuple[str, ...], heard: Mapping[str, str]) -> "Memory":
@@ -43,9 +43,9 @@ class Revisions:
         self._saved = self._memory
         self._refused = False
 
-    def of(self, info: ModelInfo, *, text_rules: str) -> str:
-        """Return the revision of what the default model can say now."""
-        self._memory = self._memory.next((text_rules, info.id, info.revision), _heard(info))
+    def of(self, info: ModelInfo, *, rules: str) -> str:
+        """Return the revision of what the default model can say now, by these rules."""
+        self._memory = self._memory.next((rules, info.id, info.revision), _heard(info))
         return self._memory.revision
 
     async def save(self) -> None:
@@ -67,6 +67,9 @@ class Revisions:
 def _heard(info: ModelInfo) -> dict[str, str]:
     """Say how each voice sounds, and who speaks a language when no voice is asked for."""
     voices = {f"voice {voice.id}": voice.revision for voice in info.voices}
+    voices |= {
+        f"voice {voice.id} {mood}": lender for voice in info.voices for mood, lender in voice.moods
+    }
     first: dict[str, str] = {}
     for voice in info.voices:
         for language in voice.languages:

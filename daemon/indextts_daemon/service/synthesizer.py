@@ -82,7 +82,8 @@ class Speech:
             self.audio_s += len(chunk.samples) / chunk.sample_rate
             for stage, seconds in chunk.stages.items():
                 self.stages[stage] = self.stages.get(stage, 0.0) + seconds
-            yield chunk
+            if chunk.samples.size:
+                yield chunk
         self.complete = True
 
 
@@ -224,8 +225,9 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
     return route.model.speaker().submit(
         SpeechRequest(
             language=route.language,
-            speed=1.0 if order.speed is None else order.speed,
+            speed=route.speed,
             seed=order.seed or 0,
+            emotion=route.emotion,
         ),
         route.voice,
         [Sentence.plain(sentence) for sentence in text.begin(route.language)],

@@ -1,0 +1,81 @@
+"""Which engine speaks by default, with which model, and why: from the settings and the machine."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from .checkpoints.layout import LayoutError, find
+from .config import Settings
+from .gpu import Gpu, look
+
+MODELS = {"2.5": "indextts-2-5", "2": "indextts-2"}  # ids by version, the preferred one first
+PACKAGES = ("torch", "torchaudio", "safetensors", "sentencepiece", "tiktoken", "wetext")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What speaks by default, and why."""
+
+    engine: str
+    reason: str
+    model: str
+    folder: Path | None = None  # of the model, where the engine needs one
+
+
+def choose(settings: Settings, data_dir: Path, *, gpu: Gpu | None = None) -> Choice:
+    """Resolve `auto`: IndexTTS where it is installed, has a GPU and a model; else `embedded`."""
+    wanted = settings.engine
+    if wanted == "indextts":
+        folder = model_folder(settings, data_dir)
+        return Choice(
+            engine=wanted, reason="It was asked for.", model=_model_in(folder), folder=folder
+        )
+    if wanted != "auto":
+        return Choice(engine=wanted, reason="It was asked for.", model=wanted)
+    if trouble := _in_the_way(settings, data_dir, gpu):
+        reason = f"IndexTTS is not used: {trouble}"
+        return Choice(engine="embedded", reason=reason, model="embedded")
+    folder = model_folder(settings, data_dir)
+    reason = "It is installed, and has a GPU and a model."
+    return Choice(engine="indextts", reason=reason, model=_model_in(folder), folder=folder)
+
+
+def model_folder(settings: Settings, data_dir: Path) -> Path:
+    """Return the folder that was set, else that of the best model in the data folder."""
+    if settings.indextts.model is not None:
+        return Path(settings.indextts.model).expanduser()
+    usual = [data_dir / "models" / model for model in MODELS.values()]
+    return next((folder for folder in usual if _holds_one(folder)), usual[0])
+
+
+def not_installed() -> str:
+    """Name the first of the engine's packages that is missing, or nothing."""
+    return next((name for name in PACKAGES if find_spec(name) is None), "")
+
+
+def _in_the_way(settings: Settings, data_dir: Path, gpu: Gpu | None) -> str:
+    if package := not_installed():
+        return f"the package {package} is not installed."
+    try:
+        find(model_folder(settings, data_dir))
+    except LayoutError:
+        return "no model is downloaded; `indextts-daemon models download` does that."
+    if settings.indextts.device == "cpu":
+        return ""
+    trouble = (gpu or look()).trouble
+    return trouble[:1].lower() + trouble[1:]
+
+
+def _holds_one(folder: Path) -> bool:
+    try:
+        find(folder)
+    except LayoutError:
+        return False
+    return True
+
+
+def _model_in(folder: Path) -> str:
+    try:
+        return MODELS[find(folder).version]
+    except LayoutError:
+        return next(iter(MODELS.values()))  # the worker says what is wrong with it
