@@ -1,0 +1,303 @@
+"""IndexTTS as an engine: its jobs take turns, a bounded piece of work at a time."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+import hashlib
+from pathlib import Path
+import time
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+
+from indextts_daemon.errors import EngineUnavailableError, SpeechError, VoiceNotFoundError
+from indextts_daemon.speech import (
+    AudioChunk,
+    Emotion,
+    Failed,
+    Finished,
+    JobId,
+    ModelInfo,
+    Sentence,
+    SpeechRequest,
+    StepResult,
+    Voice,
+)
+
+from . import voice_file
+from .conditioning import VoiceConditioning
+from .emotion import merged
+from .loader import open_weights
+from .networks import RenderNetworks, render_networks
+from .pipeline import Advance, Noise, RenderOptions, render
+from .sampling import SamplingParams
+from .text_front import TextFrontEnd
+from .variant import SAMPLE_RATE, Variant
+
+TURN_S = 0.05  # of a job, unless it makes sound sooner; a single piece of work may take longer
+PAUSE_S = 0.2  # between segments, as upstream's
+AT_HAND = 16  # voices that are kept loaded
+JOBS = 4
+LEAST_S, PER_ID_S = 2.0, 0.8  # of speech that a segment may take: twice what slow speakers need
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What is computed; `reference` is what upstream computes."""
+
+    options: RenderOptions
+    reads_raw: bool = False  # by upstream's rules for text
+    bounded: bool = True  # by the length of the text
+
+
+QUALITIES: Mapping[str, Quality] = MappingProxyType(
+    {
+        "reference": Quality(
+            options=RenderOptions(sampling=SamplingParams(num_beams=3), max_codes=0),
+            reads_raw=True,
+            bounded=False,
+        ),
+        "balanced": Quality(options=RenderOptions(max_codes=0)),
+        "fast": Quality(options=RenderOptions(num_steps=15, prompt_s=6.0, max_codes=0)),
+    }
+)
+
+
+class VoiceShelf:
+    """The enrolled voices, loaded when first asked for; the least used one makes room."""
+
+    def __init__(self, folder: Path, keys: Mapping[str, str], device: torch.device) -> None:
+        self._folder = folder
+        self._keys = keys  # of the files, by the voice's id
+        self._device = device
+        self._loaded: OrderedDict[str, VoiceConditioning] = OrderedDict()
+
+    def get(self, voice: str) -> VoiceConditioning:
+        """Return a voice on the device. Raises VoiceNotFoundError, and what loading raises."""
+        if voice not in self._keys:
+            raise VoiceNotFoundError("The model has no such voice.")
+        if voice not in self._loaded:
+            loaded = voice_file.load(self._folder, self._keys[voice])
+            self._loaded[voice] = loaded.to(self._device)
+        self._loaded.move_to_end(voice)
+        while len(self._loaded) > AT_HAND:
+            self._loaded.popitem(last=False)
+        return self._loaded[voice]
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    id: JobId
+    request: SpeechRequest
+    voice: VoiceConditioning
+    emotion: torch.Tensor  # (1, D)
+    sentences: deque[Sentence] = field(default_factory=deque)
+    num_begun: int = 0
+    work: Iterator[Advance] | None = None  # of the sentence being spoken
+    ended: bool = False
+    has_spoken: bool = False
+
+
+class IndexTTSEngine:
+    """Speaks with the voices that are enrolled for its model."""
+
+    def __init__(
+        self,
+        networks: RenderNetworks,
+        text: TextFrontEnd,
+        *,
+        info: ModelInfo,
+        variant: Variant,
+        voices: VoiceShelf,
+        quality: Quality,
+    ) -> None:
+        self.info = info
+        self._networks = networks
+        self._text = text
+        self._variant = variant
+        self._voices = voices
+        self._quality = quality
+        self._jobs: dict[JobId, _Job] = {}
+        self._turns: deque[JobId] = deque()
+
+    def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
+        """Open a job. Raises VoiceNotFoundError, and VoiceFileError for a broken one."""
+        conditioning = self._voices.get(voice.id)
+        self._jobs[job] = _Job(
+            id=job,
+            request=request,
+            voice=conditioning,
+            emotion=self._felt(conditioning, request.emotion),
+        )
+        self._turns.append(job)
+
+    def append(self, job: JobId, sentence: Sentence) -> None:
+        """Give an open job its next sentence."""
+        self._jobs[job].sentences.append(sentence)
+
+    def end(self, job: JobId) -> None:
+        """Say that no further sentence follows."""
+        self._jobs[job].ended = True
+
+    def cancel(self, job: JobId) -> None:
+        """Forget a job."""
+        if self._jobs.pop(job, None) is not None:
+            self._turns.remove(job)
+
+    @torch.inference_mode()
+    def step(self) -> StepResult:
+        """Let the next job that can go on have its turn."""
+        for _ in range(len(self._turns)):
+            job = self._jobs[self._turns[0]]
+            self._turns.rotate(-1)
+            if outcome := self._turn(job):
+                if not isinstance(outcome, AudioChunk):
+                    self.cancel(job.id)
+                return [(job.id, outcome)]
+        return []
+
+    def close(self) -> None:
+        """Forget every job."""
+        self._jobs.clear()
+        self._turns.clear()
+
+    def _turn(self, job: _Job) -> AudioChunk | Finished | Failed | None:
+        """Work for a job until it sounds or its time is over; None while it waits for words."""
+        begun = time.perf_counter()
+        stages: dict[str, float] = {}
+        try:
+            while time.perf_counter() - begun < TURN_S:
+                if job.work is None:
+                    if not job.sentences:
+                        break
+                    job.work = self._spoken(job, job.sentences.popleft())
+                asked = time.perf_counter()
+                advance = next(job.work, None)
+                if advance is None:
+                    job.work = None
+                    continue
+                took = time.perf_counter() - asked
+                stages[advance.stage] = stages.get(advance.stage, 0.0) + took
+                if advance.samples is not None:
+                    job.has_spoken = True
+                    return _chunk(advance.samples.cpu().numpy(), stages)
+        except SpeechError as err:
+            return Failed(code=err.error_code, message=err.message)
+        if stages:
+            return _chunk(np.zeros(0, np.float32), stages)
+        if not job.ended:
+            return None
+        nothing = Failed(code="nothing_to_say", message="There is nothing to say in the text.")
+        return Finished() if job.has_spoken else nothing
+
+    def _spoken(self, job: _Job, sentence: Sentence) -> Iterator[Advance]:
+        """Speak a sentence, segment by segment."""
+        quality, request = self._quality, job.request
+        number, job.num_begun = job.num_begun, job.num_begun + 1
+        segments = self._text.segments(
+            sentence.raw if quality.reads_raw else sentence.normalized,
+            language=request.language,
+            compat=quality.reads_raw,
+        )
+        yield Advance(stage="normalize")
+        for index, text_ids in enumerate(segments):
+            if job.has_spoken:
+                yield Advance(stage="postprocess", samples=torch.zeros(int(PAUSE_S * SAMPLE_RATE)))
+            chance = torch.Generator().manual_seed(_seed(request.seed, number, index))
+            yield from render(
+                self._networks,
+                self._variant,
+                voice=job.voice,
+                emotion=job.emotion,
+                text_ids=text_ids,
+                language=request.language,
+                options=replace(
+                    quality.options, speed=request.speed, max_codes=self._most_codes(text_ids)
+                ),
+                noise=Noise(generator=chance),
+            )
+
+    def _most_codes(self, text_ids: list[int]) -> int:
+        """Bound a segment by its text: a model that cannot stop talks for minutes."""
+        most = self._variant.max_codes
+        if not self._quality.bounded:
+            return most
+        return min(most, int(self._variant.codes_per_s * (LEAST_S + PER_ID_S * len(text_ids))))
+
+    @torch.inference_mode()
+    def _felt(self, voice: VoiceConditioning, emotion: Emotion | None) -> torch.Tensor:
+        """Return the emotion vector (1, D) that was asked for."""
+        if emotion is None:
+            return voice.emotion
+        if emotion.voice is not None:
+            lender = self._voices.get(emotion.voice.id)
+            return merged(voice.emotion_base, lender.emotion, emotion.strength)
+        return self._networks.emotions.vector(
+            voice.speaker_embedding, emotion.weights, voice.emotion
+        )
+
+
+def _chunk(
+    samples: "np.ndarray[Any, np.dtype[np.float32]]", stages: dict[str, float]
+) -> AudioChunk:
+    return AudioChunk(samples=samples, sample_rate=SAMPLE_RATE, stages=stages)
+
+
+def _seed(seed: int, sentence: int, segment: int) -> int:
+    """Return chance's number for a segment, whatever was spoken before it."""
+    named = f"{seed}/{sentence}/{segment}".encode()
+    return int.from_bytes(hashlib.sha256(named).digest()[:8]) >> 1
+
+
+def create(options: Mapping[str, object]) -> IndexTTSEngine:
+    """Load the model in the folder `model`, with the `voices` enrolled for it in `enrolled`.
+
+    `quality` and `device` are those of the settings. Raises CheckpointError and
+    EngineUnavailableError.
+    """
+    weights = open_weights(Path(str(options["model"])))
+    device = _device(str(options["device"]))
+    variant = weights.variant
+    told: Any = options["voices"]
+    voices = [
+        Voice(
+            id=voice["id"],
+            name=voice["name"],
+            languages=tuple(voice["languages"]),
+            models=(variant.id,),
+            revision=voice["revision"],
+            moods=tuple(voice["moods"].items()),
+        )
+        for voice in told
+    ]
+    if not voices:
+        raise EngineUnavailableError("No voice could be enrolled for the model.", code="no_voice")
+    return IndexTTSEngine(
+        render_networks(weights, device=device),
+        TextFrontEnd(variant, weights.tokenizer),
+        info=ModelInfo(
+            id=variant.id,
+            engine="indextts",
+            name=variant.name,
+            revision=weights.revision,
+            voices=tuple(voices),
+            parameters=frozenset({"speed", "seed", "emotion"}),
+            max_jobs=JOBS,
+            pronunciation=variant.pronunciation,
+        ),
+        variant=variant,
+        voices=VoiceShelf(
+            Path(str(options["enrolled"])), {voice["id"]: voice["key"] for voice in told}, device
+        ),
+        quality=QUALITIES[str(options["quality"])],
+    )
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise EngineUnavailableError("No GPU can be used. `indextts-daemon check` says why.")
+    return torch.device(wanted)
