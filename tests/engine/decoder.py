@@ -1,6 +1,7 @@
 """The golden decoder and what it is told, for the tests of it and of generation."""
 
 from collections.abc import Generator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from indextts_daemon.engines.indextts.variant import VARIANTS
 from tests.engine.parity import ParitySet
 
 FILE = "golden_gpt"
+Whole = TypeVar("Whole")
 
 
 def decoder_of(golden: ParitySet) -> GPTDecoder:
@@ -48,7 +50,8 @@ def prefix_of(gpt: GPTDecoder, golden: ParitySet, case: str) -> Prefix:
     )
 
 
-def result(steps: Generator[None, None, Tensor]) -> Tensor:
+def result(steps: Generator[None, None, Whole]) -> Whole:
+    """Take all steps; return what they lead to."""
     while True:
         try:
             next(steps)

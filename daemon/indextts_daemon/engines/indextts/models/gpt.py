@@ -122,7 +122,7 @@ class GPTDecoder(nn.Module):
         """
         columns = torch.arange(visible.shape[1], device=x.device)
         before = columns < rows[:, None]  # (T, M)
-        itself = columns == rows[:, None]
+        itself = columns == rows[:, None]  # or an invisible row in front would divide by zero
         allowed = before & visible[:, None, None] | itself  # (B, 1, T, M)
         for layer, block in enumerate(self.blocks):
             x = block(x, allowed, rows, layer, cache)
