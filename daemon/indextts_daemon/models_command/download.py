@@ -143,7 +143,7 @@ def _find_room(model: Published, folder: Path, missing: int) -> None:
         raise SpeechError(
             f"The disk is too small: {model.name} needs {in_words(missing + coming)} "
             f"({in_words(missing)} to download and {in_words(coming)} to convert it), and "
-            f"{in_words(free)} are free in {place}.",
+            f"{in_words(free)} are free in {place}; make room, or choose another with --data-dir.",
             code="disk_full",
         )
 
