@@ -21,6 +21,7 @@ HOUSEHOLD = [
     "3*4 is 12, and 3 * 4 too.",
     "Ben & Jerry's costs $5 < $6, a+b=c, #1 of 2, ~5 minutes.",
     "if a<b and c>d then light_level stays",
+    "Say <live|L AY1 V> and <重|CHONG2>复.",
     "{{sleep 1.5}} {{fail out_of_memory}} {{nan}}",
 ]
 
@@ -179,3 +180,7 @@ def test_markup_never_eats_or_doubles_what_is_between(text: str) -> None:
 )
 def test_frost_and_fever_keep_their_sign_and_unit(written: str, spoken: str) -> None:
     assert clean(written) == spoken
+
+
+def test_a_bar_that_spells_nothing_out_is_not_said() -> None:
+    assert clean("a|b <c|> |d|") == "a b <c > d"

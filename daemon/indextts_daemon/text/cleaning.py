@@ -7,6 +7,8 @@ import html
 import re
 import unicodedata
 
+from .pronunciation import SPELLED_OUT
+
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _COMBINING_LIMIT = 4  # real scripts stack fewer; normalising a longer run is quadratic
 
@@ -31,6 +33,8 @@ _NUMBERED = re.compile(r"(?m)^[ \t]*(\d{1,3}[.)])[ \t]+")
 _STARS = re.compile(r"\*\*+|(?<![\s\d])\*|\*(?![\s\d])|(?<=\d)\*(?=\s)|(?<=\s)\*(?=\d)")
 _UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _MARKS = re.compile(r"`+|~~+")
+
+_BAR = re.compile(rf"{SPELLED_OUT}|\|")
 
 _DASH_AS_MINUS = re.compile(r"(?<!\S)\u2013(?=\d)")  # "\u20133 °C", but not "3\u20135"
 _PARAGRAPH = re.compile(r"\n\s*\n")
@@ -75,7 +79,11 @@ def _without_markdown(text: str) -> str:
     text = _BULLET.sub("\n\n", _QUOTE.sub("", text))
     text = _NUMBERED.sub(r"\n\n\1 ", _HEADING.sub(r"\n\n\1\n\n", text))
     text = _UNDERSCORES.sub("", _STARS.sub("", text))
-    return _MARKS.sub("", text).replace("|", " ")
+    return _BAR.sub(_unless_spelled_out, _MARKS.sub("", text))
+
+
+def _unless_spelled_out(bar: re.Match[str]) -> str:
+    return bar[0] if len(bar[0]) > 1 else " "
 
 
 def _tamed(text: str) -> str:

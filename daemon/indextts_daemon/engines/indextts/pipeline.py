@@ -94,7 +94,7 @@ def render(
             generator=noise.generator,
         ),
     )
-    spoken = codes[:, :-1] if codes[0, -1] == networks.gpt.sizes.stop_code else codes
+    spoken = codes[:, codes[0] < networks.gpt.sizes.start_code]  # what has a sound
     if not spoken.shape[1]:
         raise SynthesisError("The model found nothing to say.")
 
