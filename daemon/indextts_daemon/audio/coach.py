@@ -60,9 +60,14 @@ class Report:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """What no voice can be made of."""
+        return tuple(one for one in self.findings if one.severity is Severity.refuse)
+
+    @property
     def refused(self) -> bool:
         """Whether no voice can be made of it."""
-        return any(finding.severity is Severity.refuse for finding in self.findings)
+        return bool(self.refusals)
 
     @property
     def words(self) -> str:

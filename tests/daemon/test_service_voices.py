@@ -1,0 +1,340 @@
+"""The voice store: enrols what is new and only that, and keeps nothing of what is gone."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indextts_daemon.audio.coach import Report
+from indextts_daemon.checkpoints.layout import LayoutError
+from indextts_daemon.service import enrolment, voices
+from indextts_daemon.service.enrolment import EnrolmentError, EnrolmentProgress
+from indextts_daemon.service.voices import VoiceStore
+from tests.daemon import enrolling
+from tests.daemon.checkpoint_files import write_published
+
+ROOT = Path(__file__).parents[2]
+LANGUAGES = ("zh", "en", "ja")
+
+
+@dataclass
+class House:
+    """A voices folder, two models and the store between them."""
+
+    folder: Path
+    enrolled: Path
+    model: Path
+    store: VoiceStore
+
+    def put(self, voice: str, kind: str = "good", sidecar: str = "") -> None:
+        """Record a voice; the kind says how listening to it will go."""
+        (self.folder / f"{voice}.wav").write_text(f"{kind} {voice}")
+        if sidecar:
+            (self.folder / f"{voice}.yaml").write_text(sidecar)
+
+    async def prepare(self, model: Path | None = None) -> dict[str, dict[str, Any]]:
+        options = await self.store.prepare(model or self.model, languages=LANGUAGES)
+        assert options["enrolled"] == str(self.enrolled)
+        return {voice["id"]: voice for voice in options["voices"]}
+
+    @property
+    def asked(self) -> list[list[str]]:
+        """Which voices each process was asked for."""
+        return [launch["voices"] for launch in enrolling.launches(self.model)]
+
+    @property
+    def derived(self) -> set[str]:
+        """What was made of recordings, but for the built-in one's."""
+        return {file.name for file in self.enrolled.iterdir()} - {voices.REFERENCE}
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr(enrolment, "ENROL", enrolling.MODULE)
+    monkeypatch.setattr(enrolment, "RECORD", enrolling.MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    folder, enrolled, model = (tmp_path / name for name in ("voices", "enrolled", "model"))
+    folder.mkdir()
+    write_published(model)
+    return House(folder, enrolled, model, VoiceStore(folder, enrolled))
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 another process's file tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_recording_becomes_a_voice_and_heart_is_always_there(house: House) -> None:
+    house.put("anna", sidecar="name: Anna\n")
+    told = await house.prepare()
+    assert list(told) == ["heart", "anna"]
+    assert told["anna"] == {
+        "id": "anna",
+        "name": "Anna",
+        "languages": list(LANGUAGES),
+        "revision": told["anna"]["key"][:16],
+        "moods": {},
+        "key": told["anna"]["key"],
+    }
+    assert (house.enrolled / f"{told['anna']['key']}.safetensors").is_file()
+
+
+async def test_what_is_enrolled_is_not_enrolled_again(house: House) -> None:
+    house.put("anna")
+    first = await house.prepare()
+    assert await house.prepare() == first
+    house.store = VoiceStore(house.folder, house.enrolled)
+    assert await house.prepare() == first
+    assert house.asked == [["heart", "anna"]]
+
+
+async def test_one_process_listens_to_all_that_is_new(house: House) -> None:
+    house.put("anna")
+    await house.prepare()
+    house.put("bob")
+    house.put("carl")
+    assert list(await house.prepare()) == ["heart", "anna", "bob", "carl"]
+    assert house.asked == [["heart", "anna"], ["bob", "carl"]]
+
+
+async def test_a_replaced_recording_is_a_new_revision_and_nothing_is_left_of_the_old(
+    house: House,
+) -> None:
+    house.put("anna")
+    before = await house.prepare()
+    house.put("anna", "good again")
+    after = await house.prepare()
+    assert after["anna"]["revision"] != before["anna"]["revision"]
+    assert after["heart"] == before["heart"]
+    assert not [name for name in house.derived if before["anna"]["key"] in name]
+
+
+async def test_a_recording_that_is_gone_leaves_nothing_behind(house: House) -> None:
+    house.put("anna")
+    house.put("bob")
+    told = await house.prepare()
+    (house.folder / "anna.wav").unlink()
+    assert list(await house.prepare()) == ["heart", "bob"]
+    assert house.derived == {
+        f"{told[voice]['key']}{suffix}"
+        for voice in ("heart", "bob")
+        for suffix in (".json", ".safetensors")
+    }
+
+
+async def test_a_recording_that_is_gone_leaves_nothing_behind_of_another_model(
+    house: House, tmp_path: Path
+) -> None:
+    house.put("anna")
+    other = tmp_path / "other"
+    write_published(other, "2")
+    await house.prepare(other)
+    assert len(house.derived) == 4
+    await house.prepare()
+    assert len(house.derived) == 8
+    (house.folder / "anna.wav").unlink()
+    await house.prepare()
+    assert len(house.derived) == 4
+
+
+async def test_other_weights_make_other_voices_and_replace_the_old(house: House) -> None:
+    house.put("anna")
+    before = await house.prepare()
+    (house.model / "s2mel.pth").write_text("trained on")
+    after = await house.prepare()
+    assert after["anna"]["revision"] != before["anna"]["revision"]
+    assert len(house.derived) == 4
+
+
+async def test_two_voices_of_the_same_recording_share_a_file(house: House) -> None:
+    (house.folder / "anna.wav").write_text("good")
+    (house.folder / "bob.wav").write_text("good")
+    told = await house.prepare()
+    assert told["anna"]["key"] == told["bob"]["key"]
+    assert house.asked == [["heart", "bob"]]
+
+
+async def test_a_recording_that_is_no_good_is_left_out_and_remembered(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.put("anna", "refused")
+    house.put("bob")
+    assert list(await house.prepare()) == ["heart", "bob"]
+    assert "voice anna is left out: Nobody speaks." in caplog.text
+    assert list(await house.prepare()) == ["heart", "bob"]
+    assert len(house.asked) == 1
+    anna, bob = house.store.scan().recordings
+    assert anna.refusal == "Nobody speaks."
+    assert anna.report == Report.of_json(enrolling.REFUSED)
+    assert bob.refusal is None
+    assert bob.report == Report.of_json(enrolling.GOOD)
+
+
+async def test_what_is_no_fault_of_the_recording_is_tried_again(house: House) -> None:
+    house.put("anna", "passing")
+    assert list(await house.prepare()) == ["heart"]
+    assert list(await house.prepare()) == ["heart"]
+    assert house.asked == [["heart", "anna"], ["anna"]]
+
+
+async def test_a_recording_that_ends_the_process_costs_only_itself(house: House) -> None:
+    house.put("anna")
+    house.put("bob", "crash")
+    house.put("carl")
+    assert list(await house.prepare()) == ["heart", "anna", "carl"]
+    assert house.asked == [["heart", "anna", "bob", "carl"], ["carl"]]
+
+
+async def test_several_that_end_the_process_end_the_attempt(house: House) -> None:
+    for voice in ("a", "b", "c", "d", "e"):
+        house.put(voice, "crash")
+    assert list(await house.prepare()) == ["heart"]
+    assert len(house.asked) == voices.LIVES
+
+
+async def test_a_process_that_hangs_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.put("anna", "hang")
+    monkeypatch.setattr(enrolment, "SILENCE_S", 3.0)
+    assert list(await house.prepare()) == ["heart"]
+
+
+async def test_a_process_that_talks_nonsense_is_ended(house: House) -> None:
+    house.put("anna", "odd")
+    assert list(await house.prepare()) == ["heart"]
+
+
+async def test_without_any_voice_the_reason_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "RECORD", "tests.daemon.nowhere")
+    house.put("anna", "failing")
+    with pytest.raises(EnrolmentError, match=r"The model is no good\.") as caught:
+        await house.prepare()
+    assert caught.value.error_code == "checkpoint_invalid"
+
+
+async def test_without_a_built_in_voice_the_others_speak(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "RECORD", "tests.daemon.nowhere")
+    house.put("anna")
+    assert list(await house.prepare()) == ["anna"]
+
+
+async def test_without_a_model_nothing_is_listened_to(house: House, tmp_path: Path) -> None:
+    with pytest.raises(LayoutError):
+        await house.prepare(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone", "no note", "odd note"])
+async def test_a_damaged_voice_is_made_anew(house: House, damage: str) -> None:
+    house.put("anna")
+    told = await house.prepare()
+    file = house.enrolled / f"{told['anna']['key']}.safetensors"
+    note = file.with_suffix(".json")
+    whole = file.read_bytes()
+    match damage:
+        case "flipped":
+            file.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        case "cut":
+            file.write_bytes(whole[:-1])
+        case "gone":
+            file.unlink()
+        case "no note":
+            note.unlink()
+        case "odd note":
+            note.write_text(json.dumps(json.loads(note.read_text()) | {"sha256": 7}))
+    assert await house.prepare() == told
+    assert file.read_bytes() == whole
+    assert house.asked == [["heart", "anna"], ["anna"]]
+
+
+async def test_leaving_ends_the_process(house: House) -> None:
+    house.put("anna", "hang")
+    task = asyncio.create_task(house.prepare())
+    await until(lambda: enrolling.launches(house.model))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(enrolling.launches(house.model)[0]["pid"], 0)
+
+
+async def test_two_models_are_prepared_one_after_the_other(house: House, tmp_path: Path) -> None:
+    house.put("anna")
+    other = tmp_path / "other"
+    write_published(other, "2")
+    one, two = await asyncio.gather(house.prepare(), house.prepare(other))
+    assert list(one) == list(two) == ["heart", "anna"]
+    assert one["anna"]["key"] != two["anna"]["key"]
+    assert len(house.derived) == 8
+
+
+async def test_progress_is_told_from_the_first_stage_to_the_last(house: House) -> None:
+    house.put("anna")
+    heard: list[EnrolmentProgress] = []
+    await house.store.prepare(house.model, languages=LANGUAGES, progress=heard.append)
+    assert [(each.stage, each.done, each.total) for each in heard] == [
+        ("loading", 0, 2),
+        ("listening", 0, 2),
+        ("listening", 1, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "spoken"),
+    [("[en, zh]", ["en", "zh"]), ("en-GB", ["en"]), ("[de, ja]", ["ja"]), ("[]", list(LANGUAGES))],
+)
+async def test_a_voice_speaks_what_its_sidecar_says(
+    house: House, said: str, spoken: list[str]
+) -> None:
+    house.put("anna", sidecar=f"languages: {said}\n")
+    assert (await house.prepare())["anna"]["languages"] == spoken
+
+
+async def test_a_voice_of_no_language_of_the_model_is_left_out(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.put("anna", sidecar="languages: de\n")
+    assert list(await house.prepare()) == ["heart"]
+    assert "the model speaks none of its languages" in caplog.text
+
+
+async def test_a_mood_is_another_voice_that_is_there(house: House) -> None:
+    house.put("anna", sidecar="moods:\n  sad: anna-sad\n  mad: anna-mad\n")
+    house.put("anna-sad")
+    house.put("anna-mad", "refused")
+    told = await house.prepare()
+    assert told["anna"]["moods"] == {"sad": "anna-sad"}
+
+
+async def test_no_path_leaves_the_room(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    house.put("anna", sidecar="name: 7\n")
+    house.put("Bob")
+    house.put("carl", "refused")
+    options = await house.store.prepare(house.model, languages=LANGUAGES)
+    told = [repr(options["voices"]), repr(house.store.scan()), caplog.text]
+    assert not [words for words in told if str(house.folder.parent) in words]
+
+
+async def test_what_is_derived_is_for_the_owner_alone(house: House) -> None:
+    await house.prepare()
+    assert house.enrolled.stat().st_mode & 0o077 == 0
+
+
+async def test_problems_of_the_folder_are_told_and_logged(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.put("Bob")
+    (problem,) = house.store.scan().problems
+    await house.prepare()
+    assert problem.file == "Bob.wav"
+    assert problem.message in caplog.text
