@@ -1,0 +1,18 @@
+"""What is said at home for figures and signs: times, dates, units, prices, numbers to call, names.
+
+Serves every engine, so that a voice gets words; knows English and Chinese.
+"""
+
+from .chinese import CHINESE
+from .english import ENGLISH
+
+_READERS = {"en": ENGLISH, "zh": CHINESE}
+
+
+def read_aloud(text: str, language: str) -> str:
+    """Return a clean text as it is said; in a language without rules, as it is written.
+
+    Keeps no digit but in annotations for the engine and, in Chinese, in pinyin with its tone.
+    """
+    reader = _READERS.get(language.partition("-")[0].lower())
+    return reader.read(text) if reader else text

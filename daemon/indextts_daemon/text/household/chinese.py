@@ -1,0 +1,143 @@
+"""How Chinese is read aloud at home: its own ways of writing, and the order of all rules."""
+
+# ruff: noqa: RUF001 - the marks of Chinese look like ours on purpose
+
+import re
+
+from .amounts import amounts, numbers, proportions, tidied
+from .chinese_speaker import Chinese
+from .figures import SIGN
+from .identifiers import DOT, ENTITY, identifiers, numbers_to_call, spelled_out
+from .kept import ANNOTATION_OR_PINYIN
+from .moments import moments
+from .notation import ALONE, ENDED, rule, rule_behind
+from .numbers_chinese import cardinal, spelled
+from .reader import Reader
+from .units import BARE_UNIT, BASES, UNITS
+
+_UNTIL_CLOCK = re.compile(r"(?<=\d:\d\d) ?[-–—~] ?(?=\d{1,2}:\d\d(?!\d))")
+
+_AN_HOUR = re.compile(r"((?:时速|车速)[^\d/]{0,4}[\d.,]{1,12} ?(?:km|公里))/h(?![A-Za-z])")
+_YEAR = rf"{ALONE}(?:1\d|2[01])\d\d(?= ?年)"
+_CLOCK = rf"{ALONE}(?P<hour>[01]?\d|2[0-4]) ?点 ?(?P<minute>[0-5]\d) ?(?P<named>分(?!钟))?{ENDED}"
+_NTH = r"(?P<front>第 ?)(?P<digits>\d++)(?!\.\d)"
+_SCORE = rf"(?P<front>(?:比分|比分是|以|比例|比例是) ?)(\d{{1,3}}) ?: ?(\d{{1,3}}){ENDED}"
+_CALL = r"(?P<front>(?:拨打?|致电|打|电话|热线|手机号?|号码)(?:号码)?[是为：:]? ?)"
+_CALLED = rf"{_CALL}(?P<digits>\d{{3,9}}){ENDED}(?!-\d| ?[次个通%°元])"
+_GUARD = r"(?:密码|验证码|口令|取件码|提货码|动态码|编号|编码|代码|房间号|房号|航班号|车次"
+_GUARD += r"|(?:PIN|pin)码?)"
+_CODE = rf"(?P<front>{_GUARD}[是为：:]? ?)(?P<digits>\d{{3,20}}){ENDED}"
+_PLACE = rf"{ALONE}(?P<digits>\d{{3,4}})(?= ?(?:室|房|号|路|次列车|次航班|航班))"
+_NUMBER_SIGN = (
+    r"(?:(?<![A-Za-z0-9&])#|(?<![A-Za-z])[Nn](?:o|r)\. ?)(?P<digits>\d{1,6})号?(?!\d|[.,]\d)"
+)
+_ORDINAL = r"(?P<digits>\d{1,6})(?:st|nd|rd|th)(?![A-Za-z])"
+_COUNTED = "个只条张台位人次件份杯元块天步度米%"
+_MODEL = rf"(?<=[A-Za-z])(?<!\d[xX])[ -]?(?P<digits>\d{{3,4}}){ENDED}(?! ?[{_COUNTED}])"
+
+_NEXT_TO_FIGURES = (
+    (r"≈ ?(?=\d)|~ ?(?=\d)", "约"),
+    (r"≥ ?(?=\d)", "大于等于"),
+    (r"≤ ?(?=\d)", "小于等于"),
+    (r"(?<![-=])> ?(?=\d)", "大于"),
+    (r"< ?(?=\d)", "小于"),
+    (r"(?<=\d)[xX](?![A-Za-z0-9])", "倍"),
+    (r"(?<=\d) ?× ?|× ?(?=\d)|(?<=\d) ?\* ?(?=\d)", "乘"),
+    (r"(?<=[\w)])\^2(?!\d)", "的平方"),
+    (r"(?<=[\w)])\^3(?!\d)", "的立方"),
+    (r"(?<=[A-Za-z])-(?=\d)", ""),
+    (r"(?<=[\d\x1f])/(?=\d)", "斜杠"),
+)
+_SIGNS = (
+    (r"±", "正负"),
+    (r"\+", "加"),
+    (r"=", "等于"),
+    (r"&", "和"),
+    (r"@", "艾特"),
+    (r"÷", "除以"),
+    (DOT, "点"),
+    (r"°C(?![A-Za-z])", "摄氏度"),
+    (r"°F(?![A-Za-z])", "华氏度"),
+    (r"°", "度"),
+    (r"%", "百分号"),
+    (r"‰", "千分号"),
+    (r"(?<![A-Za-z])\$(?![A-Za-z])", "美元"),
+    (r"€", "欧元"),
+    (r"£", "英镑"),
+    (r"¥", "元"),
+)
+_JOINT = re.compile(r" ?\x1f[\x1f ]*+")
+_CHINESE = Chinese()
+
+
+def _respelled(text: str) -> str:
+    return _UNTIL_CLOCK.sub("到", _AN_HOUR.sub(r"\1", tidied(spelled_out(text))))
+
+
+def _clock(written: re.Match[str]) -> str:
+    said = _CHINESE.clock(int(written["hour"]))
+    minute = written["minute"]
+    minute = spelled(minute) if minute.startswith("0") else cardinal(minute)
+    return f"{said}{minute}{written['named'] or ''}"
+
+
+def _bare_unit(written: re.Match[str]) -> str:
+    per = written["per"]
+    return (f"每{BASES[per].chinese.strip('*')}" if per else "") + UNITS[
+        written["unit"]
+    ].chinese.replace("*", "")
+
+
+def _power(written: re.Match[str]) -> str:
+    return f"的{'负' if written[1] else ''}{cardinal(written[2])}次方"
+
+
+def _left_over(written: re.Match[str]) -> str:
+    return {",": "，", "/": "斜杠"}.get(written[1], "") + cardinal(written[2])
+
+
+def _joined(text: str) -> str:
+    return _JOINT.sub(_space, text)
+
+
+def _space(joint: re.Match[str]) -> str:
+    """Return a space between two Latin words only."""
+    before = joint.string[: joint.start()][-1:]
+    after = joint.string[joint.end() :][:1]
+    return " " if _is_latin(before) and _is_latin(after) else ""
+
+
+def _is_latin(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+CHINESE = Reader(
+    marked=re.compile(rf"{SIGN}|{DOT}|{ENTITY}|{BARE_UNIT}"),
+    kept=ANNOTATION_OR_PINYIN,
+    respelled=_respelled,
+    rules=(
+        rule_behind(_SCORE, lambda written: _CHINESE.ratio(written[2], written[3]), ":"),
+        *moments(_CHINESE),
+        rule(_CLOCK, _clock),
+        rule(_YEAR, lambda written: spelled(written[0])),
+        rule_behind(_NTH, lambda written: cardinal(written["digits"], two="二")),
+        *identifiers(_CHINESE),
+        rule_behind(_CALLED, lambda written: _CHINESE.phone([written["digits"]], abroad=False)),
+        rule_behind(_CODE, lambda written: spelled(written["digits"])),
+        rule(_PLACE, lambda written: spelled(written["digits"])),
+        rule(_NUMBER_SIGN, lambda written: f"{cardinal(written['digits'])}号"),
+        rule(_ORDINAL, lambda written: f"第{cardinal(written['digits'])}"),
+        *proportions(_CHINESE),
+        *amounts(_CHINESE),
+        *numbers_to_call(_CHINESE),
+        rule(BARE_UNIT, _bare_unit, "/^"),
+        rule(_MODEL, lambda written: spelled(written["digits"])),
+        *(rule(pattern, said) for pattern, said in _NEXT_TO_FIGURES),
+        rule(r"(?<![\d.])\d{3,4}(?=[pPiI](?![A-Za-z]))", lambda written: spelled(written[0])),
+        rule(r"\^(-?)(\d+)", _power),
+        *numbers(_CHINESE),
+        rule(r"([,:/]?)(\d+)", _left_over),
+        *(rule(pattern, said) for pattern, said in _SIGNS),
+    ),
+    joined=_joined,
+)

@@ -1,0 +1,123 @@
+"""How English is read aloud at home: the order of all rules, and what is left after them."""
+
+# ruff: noqa: RUF001 - the dashes of other scripts look like ours on purpose
+
+import re
+
+from .amounts import DASH, amounts, numbers, proportions, tidied
+from .english_forms import ROMAN, english_figures, english_moments, english_names
+from .english_speaker import English
+from .figures import SIGN
+from .identifiers import DOT, ENTITY, identifiers, numbers_to_call, spelled_out
+from .kept import ANNOTATION
+from .moments import moments
+from .notation import NUMBER, rule
+from .numbers_english import cardinal, paired
+from .reader import Reader
+from .units import BARE_UNIT, BASES, UNITS
+
+_HALF = r"(?:1[0-2]|0?[1-9])(?::[0-5]\d)? ?[AaPp]\.?[Mm](?![A-Za-z])"
+_UNTIL_HALF = re.compile(rf"(?<![\d.,:/-])(\d{{1,2}}(?::[0-5]\d)?) ?[-–] ?(?={_HALF})")
+_UNTIL_CLOCK = re.compile(r"(?<=\d:\d\d) ?[-–] ?(?=\d{1,2}:\d\d(?!\d))")
+_BETWEEN = re.compile(rf"(\b[Bb]etween -?{NUMBER}) ?[-–] ?(?=-?\d)")
+
+_SQUARE_FEET = re.compile(r"(?<=\d )sq\.? ?(ft|m|km)(?![A-Za-z])")
+_GLUED = r"(?<=[A-Za-z])(?<!\d[xX])[.-]?(\d{3,4})(?!\d|[.,]\d)"
+_TALL = r"(?<![\w'’])(\d)['’′](\d{1,2})[\"”″]"
+
+_NEXT_TO_FIGURES = (
+    (r"≈ ?(?=\d)|~ ?(?=\d)", "about"),
+    (r"≥ ?(?=\d)", "at least"),
+    (r"≤ ?(?=\d)", "at most"),
+    (r"(?<![-=])> ?(?=\d)", "more than"),
+    (r"< ?(?=\d)", "less than"),
+    (r"(?<=\d)x(?![A-Za-z0-9])|(?<=\d) ?× ?|× ?(?=\d)|(?<=\d) ?\* ?(?=\d)", "times"),
+    (r"(?<=[\w)])\^2(?!\d)", "squared"),
+    (r"(?<=[\w)])\^3(?!\d)", "cubed"),
+    (r"(?<=[\w)])\^(?=-?\d)", "to the"),
+    (r"(?<=[\d\x1f])/(?=\d)", "slash"),
+    (r"(?<=[A-Za-z]\d)-(?=\d)|(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " "),
+)
+_SIGNS = (
+    (r"±", "plus or minus"),
+    (r"\+", "plus"),
+    (r"=", "equals"),
+    (r"&", "and"),
+    (r"@", "at"),
+    (r"÷", "divided by"),
+    (DOT, "dot"),
+    (r"°C(?![A-Za-z])", "degrees Celsius"),
+    (r"°F(?![A-Za-z])", "degrees Fahrenheit"),
+    (r"°", "degrees"),
+    (r"%", "percent"),
+    (r"‰", "per mille"),
+    (r"(?<![A-Za-z])\$(?![A-Za-z])", "dollars"),
+    (r"€", "euros"),
+    (r"£", "pounds"),
+    (r"¥", "yen"),
+)
+_JOINT = re.compile(r" ?\x1f[\x1f ]*+")
+_OPENING, _CLOSING = "([{\"'“‘«<-–—/ ", ".,:;!?)]}\"'”’»>-–—/… "
+
+
+def _respelled(text: str) -> str:
+    text = tidied(spelled_out(text))
+    if DASH.search(text):
+        text = _UNTIL_CLOCK.sub(" to ", _UNTIL_HALF.sub(r"\1 to ", text))
+        text = _BETWEEN.sub(r"\1 and ", text)
+    return _SQUARE_FEET.sub(r"\1^2", text) if "sq" in text else text
+
+
+def _tall(written: re.Match[str]) -> str:
+    return f"{cardinal(written[1])} foot {cardinal(written[2])}"
+
+
+def _bare_unit(written: re.Match[str]) -> str:
+    per = written["per"]
+    return UNITS[written["unit"]].many + (f" per {BASES[per].one}" if per else "")
+
+
+def _left_over(written: re.Match[str]) -> str:
+    between = {"": "", ",": ", ", "/": " slash "}.get(written[1], " ")
+    return between + cardinal(written[2])
+
+
+def _joined(text: str) -> str:
+    return _JOINT.sub(_space, text)
+
+
+def _space(joint: re.Match[str]) -> str:
+    """Return a space, unless one of the marks that cling is beside the joint."""
+    if " " in joint[0]:
+        return " "
+    before = joint.string[: joint.start()][-1:]
+    after = joint.string[joint.end() :][:1]
+    return "" if before in _OPENING or after in _CLOSING else " "
+
+
+_ENGLISH = English()
+ENGLISH = Reader(
+    marked=re.compile(rf"{SIGN}|{DOT}|{ENTITY}|{ROMAN}|{BARE_UNIT}"),
+    kept=ANNOTATION,
+    respelled=_respelled,
+    rules=(
+        *english_moments(_ENGLISH),
+        *moments(_ENGLISH),
+        *identifiers(_ENGLISH),
+        *english_names(_ENGLISH),
+        rule(_TALL, _tall, "'’′"),
+        *proportions(_ENGLISH),
+        *amounts(_ENGLISH),
+        *numbers_to_call(_ENGLISH),
+        *english_figures(),
+        rule(BARE_UNIT, _bare_unit, "/^"),
+        rule(_GLUED, lambda written: paired(written[1])),
+        rule(r"(?<![\d.])\d{3,4}(?=[pi](?![A-Za-z]))", lambda written: paired(written[0])),
+        *(rule(pattern, said) for pattern, said in _NEXT_TO_FIGURES),
+        rule(r"(?<=\d)(?!x\d)[a-z](?![A-Za-z])", lambda written: written[0].upper()),
+        *numbers(_ENGLISH),
+        rule(r"([,:/]?)(\d+)", _left_over),
+        *(rule(pattern, said) for pattern, said in _SIGNS),
+    ),
+    joined=_joined,
+)

@@ -1,0 +1,118 @@
+"""What only English writes in this way: months, ordinals, rooms, numbers to call, Roman figures."""
+
+# ruff: noqa: RUF001 - a right quotation mark is an apostrophe
+
+import re
+
+from .english_speaker import MONTHS, English
+from .notation import ALONE, ENDED, NUMBER, Rule, any_of, rule, rule_behind, words
+from .numbers_english import cardinal, ordinal, paired
+from .units import UNITS
+
+_MONTH_NUMBERS = {month: index for index, month in enumerate(MONTHS, 1)}
+_MONTH_NUMBERS |= {month[:3]: index for month, index in _MONTH_NUMBERS.items()} | {"Sept": 9}
+_MONTH = rf"(?<![A-Za-z])(?P<month>{any_of(_MONTH_NUMBERS)})\.?"
+_DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_YEAR = r"(?:,? (?P<year>(?:1[5-9]|20|21)\d\d)(?!\d|[.,:]\d))?"
+_NTH = r"(?:st|nd|rd|th)?"
+_MONTH_DAY = (
+    rf"{_MONTH} (?P<day>{_DAY}){_NTH}(?: ?[-–] ?(?P<last>{_DAY}){_NTH})?{_YEAR}"
+    r"(?!\d|[.:/]\d|[A-Za-z%°])"
+)
+_DAY_MONTH = rf"{ALONE}(?P<day>{_DAY}){_NTH} {_MONTH}(?![A-Za-z]){_YEAR}"
+_MONTH_YEAR = rf"{_MONTH} (?P<year>(?:19|20)\d\d){ENDED}"
+_ON = r"(?i:(?<=\bon )|(?<=\bby )|(?<=\bsince )|(?<=\buntil )|(?<=\bdue ))"
+_SHORT_DATE = rf"{_ON}(3[01]|[12]\d|0?[1-9])/(1[0-2]|0?[1-9]){ENDED}"
+
+_WON = ("score", "score:", "score is", "score of", "won", "lost", "ratio")
+_BEHIND = "|".join(rf"(?<=\b{word} )" for word in _WON)
+_SCORE = rf"(?i:{_BEHIND})(\d{{1,3}}) ?: ?(\d{{1,3}})(?!\d|:\d)"
+
+_CALL = r"(?i:\b(?:call|dial|phone|text|ring|tel\.?|extension|ext\.?)(?: number)?(?: is|:)? )"
+_COUNTED = r"(?! ?[%°]| (?:people|times|guests|seconds|minutes|hours)\b)"
+_CALLED = rf"(?P<front>{_CALL})(?P<digits>\d{{3,9}}){ENDED}(?!-\d){_COUNTED}"
+_GUARD = r"(?i:\b(?:code|pin|passcode|password|combination|otp)\b)"
+_CODE = rf"(?P<front>{_GUARD}(?: (?:is|was|now|to|of|number)\b){{0,3}}:? )(?P<digits>\d{{3,20}})"
+_NO_AMOUNT = rf"(?![A-Za-z0-9]|[.,:/]\d| ?(?:{any_of(UNITS)})(?![A-Za-z0-9]))"
+_PLACES = words(
+    "room apartment apt suite unit gate flight highway route bus line house building terminal"
+    " platform channel flat interstate"
+)
+_PLACE = rf"(?P<front>(?i:\b(?:{'|'.join(_PLACES)})\.? ))(?P<digits>\d{{1,4}})(?P<wing>[A-Z]?)"
+_MODEL = r"(?P<front>\b(?:RTX|GTX|RX|Radeon|GeForce|Boeing|Canon|Ryzen \d) ?)(?P<digits>\d{3,4})"
+_NUMBER_SIGN = r"(?:(?<![A-Za-z0-9&])#|(?<![A-Za-z])[Nn](?:o|r|os)\. ?)(?=\d)"
+_IN_YEAR = r"(?P<front>(?i:\b(?:in|since|until|of|year|circa)) )(?P<digits>1[0-8]\d\d)"
+
+_ORDINAL = rf"{NUMBER}(?:st|nd|rd|th)(?![A-Za-z])"
+_DECADE = rf"(?:{ALONE}((?:1[89]|20)\d0)|(?:(?<=\b[Tt]he )|(?<=')|(?<=’))([2-9]0))'?s(?![A-Za-z])"
+
+_RULERS = words("Charles Edward Elizabeth Francis George Henry James John Louis Paul Pius William")
+_ROMAN = r"(?P<roman>X{0,2}(?:I[XV]|V?I{0,3}))(?<=[IVX])(?![\w'’-])"
+_CHAPTER = r"(?:Act|Book|Chapter|Class|Episode|Level|Part|Phase|Season|Stage|Type|Volume|War)"
+_NOT_ME = r"(?!I(?![IVX])(?! (?:of|is|and)\b|[.,:;!?)]|$))"
+_CHAPTERS = rf"(?<![A-Za-z])(?P<front>{_CHAPTER} ){_NOT_ME}{_ROMAN}"
+_INITIAL = r"(?!V\b|X\b|I\b)"
+_REIGNS = rf"(?<![A-Za-z])(?P<front>(?:{'|'.join(_RULERS)}) ){_INITIAL}{_ROMAN}"
+ROMAN = rf"{_CHAPTERS}|{_REIGNS}".replace("?P<front>", "?:").replace("?P<roman>", "?:")
+
+
+def english_moments(speaker: English) -> tuple[Rule, ...]:
+    """Return the rules for scores, dates with the month's name, and decades."""
+
+    def month_day(written: re.Match[str]) -> str:
+        said = speaker.date("", _MONTH_NUMBERS[written["month"]], int(written["day"]))
+        if last := written.groupdict().get("last"):
+            said += f" to {ordinal(str(int(last)))}"
+        return said + (f", {paired(written['year'])}" if written["year"] else "")
+
+    def month_year(written: re.Match[str]) -> str:
+        return f"{MONTHS[_MONTH_NUMBERS[written['month']] - 1]} {paired(written['year'])}"
+
+    def short_date(written: re.Match[str]) -> str:
+        return speaker.date("", int(written[2]), int(written[1]))
+
+    def decade(written: re.Match[str]) -> str:
+        said = paired(written[1] or written[2])
+        return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+
+    return (
+        rule(_SCORE, lambda written: speaker.ratio(written[1], written[2]), ":"),
+        rule(_MONTH_DAY, month_day),
+        rule(_DAY_MONTH, month_day),
+        rule(_MONTH_YEAR, month_year),
+        rule(_SHORT_DATE, short_date, "/"),
+        rule(_DECADE, decade, "0"),
+    )
+
+
+def english_names(speaker: English) -> tuple[Rule, ...]:
+    """Return the rules for figures that name: codes, rooms, models, numbers to call."""
+    return (
+        rule_behind(_CALLED, lambda written: speaker.phone([written["digits"]], abroad=False)),
+        rule_behind(_CODE + ENDED, lambda written: speaker.code(written["digits"])),
+        rule_behind(_PLACE + _NO_AMOUNT, _place),
+        rule_behind(_MODEL + r"(?!\d|[.,:]\d)", lambda written: paired(written["digits"])),
+        rule_behind(_IN_YEAR + _NO_AMOUNT, lambda written: paired(written["digits"])),
+        rule(_NUMBER_SIGN, "number", "#."),
+    )
+
+
+def english_figures() -> tuple[Rule, ...]:
+    """Return the rules for ordinals and Roman figures."""
+    return (
+        rule(_ORDINAL, lambda written: ordinal(written[0][:-2].replace(",", "").split(".")[0])),
+        rule_behind(_CHAPTERS, lambda written: cardinal(_roman(written["roman"])), "IVX"),
+        rule_behind(_REIGNS, lambda written: f"the {ordinal(_roman(written['roman']))}", "IVX"),
+    )
+
+
+def _place(written: re.Match[str]) -> str:
+    return f"{paired(written['digits'])} {written['wing'].upper()}".rstrip()
+
+
+def _roman(figures: str) -> str:
+    values = [{"I": 1, "V": 5, "X": 10}[figure] for figure in figures]
+    following = [*values[1:], 0]
+    return str(
+        sum(one if one >= other else -one for one, other in zip(values, following, strict=True))
+    )
