@@ -22,7 +22,7 @@ from indextts_daemon.metrics import OUTCOMES, REJECTIONS, Metrics
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SELF, Router, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech, Synthesizer
-from indextts_daemon.speech import AudioChunk, SpeechRequest
+from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.worker.protocol import Append, Cancel, End
 from tests.daemon.rooms import (
@@ -117,6 +117,18 @@ async def test_the_worker_gets_the_order_as_it_was_meant() -> None:
     assert speaker.id == "two"
     assert [sentence.raw for sentence in sentences] == ["Guten Tag!", "Na?"]
     assert (plain, first.id) == (SpeechRequest(language="en"), "one")
+
+
+async def test_the_worker_gets_each_sentence_as_written_and_as_it_is_read_aloud() -> None:
+    here = room()
+    await spoken(here, SpeechOrder(text="It is 6:45. Bring 2.", language="en"))
+    await spoken(here, SpeechOrder(text="Um 6:45 Uhr.", language="de"))
+    [(_, _, english), (_, _, german)] = here.worker.submitted
+    assert english == [
+        Sentence(raw="It is 6:45.", normalized="It is six forty five."),
+        Sentence(raw="Bring 2.", normalized="Bring two."),
+    ]
+    assert german == [Sentence.plain("Um 6:45 Uhr.")]
 
 
 async def test_the_audio_arrives_as_it_was_made() -> None:
@@ -326,6 +338,20 @@ async def test_a_text_that_is_still_arriving_is_spoken_as_it_comes() -> None:
     assert here.figure("input_characters_total") == len("Hello there. How are you? Fine")
     labels = {"outcome": "cancelled", "priority": "interactive", "frontend": "ws"}
     assert here.figure("requests_total", **labels) == 1
+
+
+async def test_what_arrives_later_is_read_aloud_in_the_language_of_the_order() -> None:
+    here, text = room(chunk(0.5), ...), arriving("Hello there. How ")
+    order = SpeechOrder(text=text.arrived, language="en", frontend="ws")
+    async with here.synthesizer.speak(order, text) as speech:
+        speech.append("is 7 pm? Call ")
+        speech.append("at 18:05")
+        speech.end()
+        appended = [one.sentence for one in here.worker.sent if isinstance(one, Append)]
+    assert appended == [
+        Sentence(raw="How is 7 pm?", normalized="How is seven PM?"),
+        Sentence(raw="Call at 18:05", normalized="Call at eighteen oh five"),
+    ]
 
 
 async def test_a_text_that_came_whole_while_it_waited_is_ended_with_its_sentences() -> None:

@@ -15,6 +15,7 @@ from indextts_daemon.errors import (
 from indextts_daemon.metrics import REJECTIONS, Metrics
 from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.cleaning import has_words
+from indextts_daemon.text.household import read_aloud
 from indextts_daemon.text.incoming import IncomingText
 from indextts_daemon.worker.handle import JobStream
 
@@ -73,8 +74,8 @@ class Speech:
         self._stream.end()
 
     def _speak_on(self, sentences: list[str]) -> None:
-        for sentence in sentences:
-            self._stream.append(Sentence.plain(sentence))
+        for sentence in _read(sentences, self.route.language):
+            self._stream.append(sentence)
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
@@ -230,9 +231,14 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
             emotion=route.emotion,
         ),
         route.voice,
-        [Sentence.plain(sentence) for sentence in text.begin(route.language)],
+        _read(text.begin(route.language), route.language),
         end=text.ended,
     )
+
+
+def _read(sentences: list[str], language: str) -> list[Sentence]:
+    """Add to what is written how it is read aloud."""
+    return [Sentence(raw=raw, normalized=read_aloud(raw, language)) for raw in sentences]
 
 
 def _outcome(speech: Speech | None, error: BaseException | None) -> str:
