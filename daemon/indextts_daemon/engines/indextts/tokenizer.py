@@ -1,7 +1,6 @@
 """Text to ids and nothing else: the vocabularies of both models, each read from its one file."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from pathlib import Path
 import re
@@ -32,8 +31,9 @@ class BPETokenizer:
     """IndexTTS-2's pieces: an ideograph is a word, and letters are capitals."""
 
     def __init__(self, file: Path) -> None:
+        self._processor = sentencepiece.SentencePieceProcessor()
         try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=file.read_bytes())
+            self._processor.LoadFromSerializedProto(file.read_bytes())
         except (OSError, RuntimeError) as err:
             raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
 
@@ -55,11 +55,7 @@ class TiktokenTokenizer:
     """IndexTTS-2.5's tokens: bytes merged by rank, and marks of its own after the ranks."""
 
     def __init__(self, file: Path) -> None:
-        try:
-            lines = map(bytes.split, file.read_bytes().splitlines())
-            ranks = {base64.b64decode(token): int(rank) for token, rank in filter(None, lines)}
-        except (OSError, ValueError, binascii.Error) as err:
-            raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
+        ranks = _ranks(file)
         self.specials = _specials(len(ranks))
         self.num_tokens = len(ranks) + _TIMES + _NUM_TIMES
         self._encoding = tiktoken.Encoding(
@@ -76,6 +72,21 @@ class TiktokenTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._encoding.decode(ids, errors="replace")
+
+
+def _ranks(file: Path) -> dict[bytes, int]:
+    """Read a line per token: its bytes in base64, and its rank, which is its id."""
+    try:
+        lines = map(bytes.split, file.read_bytes().splitlines())
+        ranks = {
+            base64.b64decode(token, validate=True): int(rank) for token, rank in filter(None, lines)
+        }
+    except (OSError, ValueError) as err:
+        raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
+    whole = sorted(ranks.values()) == list(range(len(ranks)))
+    if not whole or not ranks.keys() >= {bytes([byte]) for byte in range(256)}:
+        raise CheckpointError("The checkpoint's vocabulary lacks tokens.")
+    return ranks
 
 
 def _specials(start: int) -> dict[str, int]:

@@ -39,9 +39,6 @@ class Kept:
         self._pattern = re.compile(f"([{chr(self._first)}-{chr(self._first + _ROOM)}])")
         self._parts: list[str] = []
 
-    def __len__(self) -> int:
-        return len(self._parts)
-
     def keep(self, part: str) -> str:
         """Return what stands for the part; the part itself when there are too many."""
         if len(self._parts) > _ROOM:
