@@ -62,7 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     address.add_argument("--port", type=int, help="TCP port; 0 picks a free one")
     engine = argparse.ArgumentParser(add_help=False)
-    engine.add_argument("--engine", choices=["auto", "embedded", "fake"], help="what speaks")
+    engine.add_argument(
+        "--engine", choices=["auto", "indextts", "embedded", "fake"], help="what speaks"
+    )
+    engine.add_argument(
+        "--model", dest="folder", metavar="FOLDER", help="the IndexTTS model that it loads"
+    )
 
     serve = commands.add_parser("serve", parents=[engine, address], help="run the daemon")
     serve.add_argument("--no-zeroconf", action="store_true", help="do not announce it")
@@ -95,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="fetch IndexTTS models and make them ready")
     _add_model_actions(models, data=data, address=address)
+
+    voices = commands.add_parser("voices", help="look after recordings of voices")
+    recordings = voices.add_subparsers(required=True, metavar="ACTION")
+    listed = recordings.add_parser("list", parents=[data], help="show what is here")
+    listed.set_defaults(run=_list_voices)
+    judged = recordings.add_parser("check", help="say how good recordings are")
+    judged.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    judged.set_defaults(run=_check_recordings)
 
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
     bench.add_argument(
@@ -269,6 +282,20 @@ def _remove_model(asked: argparse.Namespace) -> int:
     return remove(*_model(asked), yes=asked.yes)
 
 
+def _list_voices(asked: argparse.Namespace) -> int:
+    from .service.voices import VoiceStore
+    from .voices_command import list_voices
+
+    folder = _data_dir(asked)
+    return list_voices(VoiceStore(folder / "voices", folder / "state" / "voices"))
+
+
+def _check_recordings(asked: argparse.Namespace) -> int:
+    from .voices_command import check_recordings
+
+    return check_recordings(asked.files)
+
+
 def _model(asked: argparse.Namespace) -> tuple[Published, Path]:
     """Return the model that was named, and its folder."""
     model = published(asked.model)
@@ -283,6 +310,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
         file = usual if os.access(usual, os.F_OK) else None
     flags = {
         "engine": getattr(asked, "engine", None),
+        "indextts.model": getattr(asked, "folder", None),
         "server.host": asked.host,
         "server.port": asked.port,
         "discovery.enabled": False if getattr(asked, "no_zeroconf", False) else None,

@@ -1,0 +1,101 @@
+"""`indextts-daemon voices`: what it prints of a folder and of files, and how it exits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from indextts_daemon import cli
+from tests.daemon.recordings import MADE
+
+
+@dataclass
+class Shell:
+    """Runs commands as a person would, over a data folder."""
+
+    data: Path
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> tuple[int, list[str]]:
+        self.capture.readouterr()
+        code = cli.main(["voices", *arguments])
+        return code, self.capture.readouterr().out.splitlines()
+
+    def list(self) -> tuple[int, list[str]]:
+        return self.run("list", "--data-dir", str(self.data))
+
+    def put(self, name: str, made: str) -> str:
+        file = self.data / "voices" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(MADE[made]())
+        return str(file)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+def test_without_recordings_there_is_the_built_in_voice(shell: Shell) -> None:
+    code, (head, heart) = shell.list()
+    assert code == 0
+    assert head.split() == ["VOICE", "NAME", "LANGUAGES", "REVISION", "QUALITY"]
+    assert heart.split() == ["heart", "Heart", "all", "built", "in"]
+
+
+def test_each_recording_is_listed_with_how_good_it_is(shell: Shell) -> None:
+    shell.put("anna.wav", "one sentence")
+    shell.put("bob.wav", "silence")
+    (shell.data / "voices/anna.yaml").write_text("name: Anna\nlanguages: [en, zh]\n")
+    (shell.data / "voices/carl.wav").write_text("no sound")
+    code, (_, _, anna, bob, carl) = shell.list()
+    assert code == 0
+    assert anna.startswith("anna   Anna   en, zh     ")
+    assert anna.endswith("  usable, but too short")
+    assert bob.endswith("  unusable: no speech")
+    assert carl.endswith("  unusable: The file is not a wav, flac, ogg or mp3 recording.")
+
+
+def test_what_is_wrong_in_the_folder_is_listed_below(shell: Shell) -> None:
+    shell.put("Anna.wav", "silence")
+    _, lines = shell.list()
+    assert lines[-1].startswith("Anna.wav is left out: ")
+
+
+def test_a_good_recording_has_its_figures_and_nothing_else(shell: Shell) -> None:
+    file = shell.put("anna.flac", "clean flac, stereo")
+    code, (verdict, figures) = shell.run("check", file)
+    assert code == 0
+    assert verdict == f"{file}: good"
+    assert figures.startswith("  11.3 s; used is ")
+    assert "of it speech; -28 dB" in figures
+
+
+def test_a_warning_says_what_to_do_and_fails_nothing(shell: Shell) -> None:
+    file = shell.put("anna.wav", "a fan behind it")
+    code, lines = shell.run("check", file)
+    assert code == 0
+    assert lines[0] == f"{file}: usable, but too noisy"
+    assert lines[2].startswith("  warn    too_noisy: The voice is only 10 dB louder ")
+
+
+def test_one_that_is_unusable_fails_the_command(shell: Shell) -> None:
+    files = [shell.put("a.wav", "one sentence"), shell.put("b.wav", "silence")]
+    code, lines = shell.run("check", *files)
+    assert code == 1
+    assert f"{files[1]}: unusable: no speech" in lines
+    assert lines[-1].startswith("  refuse  no_speech: Nobody is heard speaking.")
+
+
+def test_what_is_no_recording_fails_the_command_in_words(shell: Shell) -> None:
+    text = shell.data / "text.wav"
+    text.write_text("no sound")
+    missing = shell.data / "missing.wav"
+    assert shell.run("check", str(text), str(missing)) == (
+        1,
+        [
+            f"{text}: unusable",
+            "  refuse  not_audio: The file is not a wav, flac, ogg or mp3 recording.",
+            f"{missing}: cannot be read (No such file or directory)",
+        ],
+    )
