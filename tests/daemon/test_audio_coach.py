@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+import re
 
 import numpy as np
 import pytest
@@ -141,3 +143,9 @@ def test_noise_has_no_pitch() -> None:
 def test_what_is_wrong_with_the_rest_is_no_finding() -> None:
     report = examined(encoded(np.concatenate([heart(), heart(), np.clip(20 * heart(), -1, 1)])))
     assert report.findings == ()
+
+
+def test_the_page_for_households_explains_every_code() -> None:
+    page = (Path(__file__).parents[2] / "docs/voices.md").read_text("utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert explained == {rule.code for rule in coach._RULES} | {coach._NO_SPEECH.code}
