@@ -18,13 +18,24 @@ LONGEST_PAUSE_S: Final = 10.0
 
 CONF_LANGUAGE: Final = "language"
 CONF_LEAD_IN: Final = "lead_in_ms"
+CONF_MOOD: Final = "mood"  # an id
 CONF_SPEED: Final = "speed"
 CONF_VOICE: Final = "voice"  # an id
 MIN_SPEED: Final = 0.5
 MAX_SPEED: Final = 2.0
+MAX_INTENSITY: Final = 2.0
 # What sounds like nothing chosen, and where an empty slider would stand for something else.
 NEUTRAL: Final[Mapping[str, float]] = {CONF_SPEED: 1, CONF_LEAD_IN: 0}
 
+ATTR_INTENSITY: Final = "intensity"  # of the mood; 1 is as the household set it down
 ATTR_MESSAGE: Final = "message"
 ATTR_SEED: Final = "seed"
-SPEECH_OPTIONS: Final = (CONF_VOICE, CONF_SPEED, ATTR_SEED, "model")  # of every way to speak
+# Of every way to speak.
+SPEECH_OPTIONS: Final = (
+    CONF_VOICE,
+    CONF_MOOD,
+    ATTR_INTENSITY,
+    CONF_SPEED,
+    ATTR_SEED,
+    "model",
+)

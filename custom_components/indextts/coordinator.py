@@ -43,6 +43,7 @@ class IndexTTSData:
     readiness: Readiness
     languages: Languages
     voices: tuple[Voice, ...]
+    moods: tuple[str, ...]  # the household's; a voice may have recorded more
     status: Status
 
     def voice(self, id_: str | None) -> Voice | None:
@@ -135,5 +136,6 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
             readiness=readiness,
             languages=await self.client.languages(),
             voices=await self.client.voices(),
+            moods=await self.client.moods(),
             status=status,
         )

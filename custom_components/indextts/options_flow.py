@@ -25,6 +25,7 @@ import probatio
 from .const import (
     CONF_LANGUAGE,
     CONF_LEAD_IN,
+    CONF_MOOD,
     CONF_SPEED,
     CONF_VOICE,
     MAX_SPEED,
@@ -32,6 +33,7 @@ from .const import (
     NEUTRAL,
 )
 from .coordinator import IndexTTSConfigEntry, IndexTTSData
+from .order import moods_of
 
 _SPEED: Final = NumberSelector(
     NumberSelectorConfig(min=MIN_SPEED, max=MAX_SPEED, step=0.05, mode=NumberSelectorMode.SLIDER)
@@ -101,25 +103,30 @@ def _schema(data: IndexTTSData, options: Mapping[str, Any]) -> probatio.Schema:
         languages.append(language)
     if (voice := options.get(CONF_VOICE)) is not None:
         voices.setdefault(voice, f"{voice} (?)")
+    moods = {mood: mood for mood in moods_of(data.voices)}
+    if (mood := options.get(CONF_MOOD)) is not None:
+        moods.setdefault(mood, f"{mood} (?)")
+    feeling = {probatio.Optional(CONF_MOOD): _select(moods, CONF_MOOD)} if moods else {}
     return probatio.Schema(
         {
             probatio.Optional(CONF_LANGUAGE): LanguageSelector(
                 LanguageSelectorConfig(languages=languages)
             ),
-            probatio.Optional(CONF_VOICE): SelectSelector(
-                SelectSelectorConfig(
-                    options=[
-                        SelectOptionDict(value=value, label=label)
-                        for value, label in voices.items()
-                    ],
-                    mode=SelectSelectorMode.DROPDOWN,
-                    sort=True,
-                )
-            ),
+            probatio.Optional(CONF_VOICE): _select(voices),
+            **feeling,
             probatio.Optional(CONF_SPEED): _SPEED,
             probatio.Optional(CONF_LEAD_IN): probatio.All(_LEAD_IN, probatio.Coerce(int)),
         }
     )
+
+
+def _select(labels: Mapping[str, str], translation_key: str = "") -> SelectSelector:
+    """Offer what has labels, under those of `translation_key` where it has others."""
+    options = [SelectOptionDict(value=value, label=label) for value, label in labels.items()]
+    config = SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN, sort=True)
+    if translation_key:
+        config["translation_key"] = translation_key
+    return SelectSelector(config)
 
 
 def _mismatch(data: IndexTTSData, chosen: Mapping[str, Any]) -> str | None:

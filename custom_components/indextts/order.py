@@ -3,17 +3,20 @@
 Every way to speak comes through here, so here a wrong option is refused, once and in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from homeassistant.const import ATTR_MODEL
 
 from .client import SpeechOrder, Voice
 from .const import (
+    ATTR_INTENSITY,
     ATTR_SEED,
     CONF_LEAD_IN,
+    CONF_MOOD,
     CONF_SPEED,
     CONF_VOICE,
+    MAX_INTENSITY,
     MAX_SPEED,
     MIN_SPEED,
     NEUTRAL,
@@ -41,16 +44,21 @@ def speech_order(
         raise failure("loading")
     model = text(ATTR_MODEL, options.get(ATTR_MODEL))
     voice = text(CONF_VOICE, options.get(CONF_VOICE))
+    speaker = None
     if model is None:  # the voices of a model that is not loaded yet are known to the daemon alone
         if voice is None:
             voice = default_voice(data, defaults, language)
+            speaker = next(iter(voices_of(data, defaults, language)), None)
         else:
-            _check_voice(data, voice, language)
+            speaker = _voice(data, voice, language)
+    mood, intensity = _mood(data, defaults, options, speaker)
     speed = number(CONF_SPEED, options.get(CONF_SPEED), MIN_SPEED, MAX_SPEED)
     return SpeechOrder(
         language=language,
         voice=voice,
         model=model,
+        mood=mood,
+        intensity=intensity,
         speed=defaults.get(CONF_SPEED) if speed is None else speed,
         seed=whole_number(ATTR_SEED, options.get(ATTR_SEED), 0, _MAX_SEED),
         response_format=audio.response_format,
@@ -66,6 +74,11 @@ def voices_of(data: IndexTTSData, defaults: Mapping[str, Any], language: str) ->
     return [voice for id_ in ids if (voice := data.voice(id_))]
 
 
+def moods_of(voices: Iterable[Voice]) -> list[str]:
+    """List the moods that change how any of the voices sounds."""
+    return sorted({mood for voice in voices for mood in voice.moods})
+
+
 def default_voice(data: IndexTTSData, defaults: Mapping[str, Any], language: str) -> str | None:
     """Return the entry's default voice if it is there and speaks the language."""
     voice = data.voice(defaults.get(CONF_VOICE))
@@ -74,15 +87,42 @@ def default_voice(data: IndexTTSData, defaults: Mapping[str, Any], language: str
 
 def sound(data: IndexTTSData, defaults: Mapping[str, Any], revision: str) -> str:
     """Name all that changes how the same words sound when a call leaves everything out."""
-    changes = {name: defaults.get(name) for name in (CONF_VOICE, CONF_SPEED, CONF_LEAD_IN)}
+    names = (CONF_VOICE, CONF_SPEED, CONF_LEAD_IN, CONF_MOOD)
+    changes = {name: defaults.get(name) for name in names}
     if data.voice(changes[CONF_VOICE]) is None:
         changes[CONF_VOICE] = None
+    if changes[CONF_MOOD] not in moods_of(data.voices):
+        changes[CONF_MOOD] = None
     heard = {name: value for name, value in changes.items() if value != NEUTRAL.get(name)}
     named = [f"{name}={value}" for name, value in heard.items() if value is not None]
     return " ".join([revision, *named])
 
 
-def _check_voice(data: IndexTTSData, id_: str, language: str) -> None:
+def _mood(
+    data: IndexTTSData,
+    defaults: Mapping[str, Any],
+    options: Mapping[str, Any],
+    speaker: Voice | None,
+) -> tuple[str | None, float | None]:
+    """Return the mood and its intensity; a default mood that the speaker lacks is left out."""
+    mood = text(CONF_MOOD, options.get(CONF_MOOD))
+    intensity = number(ATTR_INTENSITY, options.get(ATTR_INTENSITY), 0, MAX_INTENSITY)
+    if mood is None:
+        default = defaults.get(CONF_MOOD)
+        if default is None and intensity is not None:
+            raise refused_option(ATTR_INTENSITY, "without_mood")
+        return (default, intensity) if speaker and default in speaker.moods else (None, None)
+    # A voice without feelings takes every mood of the household, and speaks as it always does.
+    own = moods_of(data.voices) if speaker is None else speaker.moods
+    known = dict.fromkeys((*data.moods, *own))
+    if not known:
+        raise refused_option(CONF_MOOD, "no_moods")
+    if speaker and mood not in known:
+        raise refused_option(CONF_MOOD, "unknown_mood", mood=mood, moods=", ".join(known))
+    return mood, intensity
+
+
+def _voice(data: IndexTTSData, id_: str, language: str) -> Voice:
     voice = data.voice(id_)
     if voice is None:
         known = ", ".join(voice.id for voice in data.voices)
@@ -92,3 +132,4 @@ def _check_voice(data: IndexTTSData, id_: str, language: str) -> None:
         raise refused_option(
             CONF_VOICE, "foreign_voice", voice=id_, language=language, languages=languages
         )
+    return voice

@@ -25,6 +25,7 @@ from tests.component.sample import (
     INFO,
     INSTANCE_ID,
     LANGUAGES,
+    MOODS,
     PAIRING,
     PORT,
     READY,
@@ -101,6 +102,7 @@ def client_class() -> Generator[MagicMock]:
         client.readiness.return_value = READY
         client.languages.return_value = LANGUAGES
         client.voices.return_value = VOICES
+        client.moods.return_value = MOODS
         client.pair.return_value = PAIRING
         client.status.return_value = STATUS
         client.speak.side_effect = lambda texts, order: spoken(texts)

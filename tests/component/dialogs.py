@@ -1,5 +1,6 @@
 """Walks through dialogs as a person does, who must find words for all that is shown."""
 
+from collections.abc import Collection
 import json
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,21 @@ async def send(
     return result
 
 
-def words(result: ConfigFlowResult, section: str = "config") -> str:
-    """Return what a person reads. Raises KeyError for a text or a name in it that is missing."""
+def words(
+    result: ConfigFlowResult, section: str = "config", *, hidden: Collection[str] = ()
+) -> str:
+    """Return what a person reads; `hidden` is what a form has words for and does not ask.
+
+    Raises KeyError for a text or a name in it that is missing.
+    """
     texts = json.loads(TEXTS.read_text(encoding="utf-8"))[section]
     names = result.get("description_placeholders") or {}
     shown: list[str] = []
     if result["type"] is FlowResultType.FORM:
         step = texts["step"][result["step_id"]]
         fields = {field["name"] for field in shown_fields(result)}
+        assert fields.isdisjoint(hidden)
+        fields |= {*hidden}
         assert fields == {*step.get("data", {})} == {*step.get("data_description", {})}
         shown = [step["title"], step["description"]]
         shown += [*step.get("data", {}).values(), *step.get("data_description", {}).values()]

@@ -39,10 +39,16 @@ LANGUAGES = Languages(
     ),
 )
 VOICES = (
-    Voice(id="heart", name="Heart", languages=("en", "en-GB")),
+    Voice(
+        id="heart",
+        name="Heart",
+        languages=("en", "en-GB"),
+        moods=("bedtime", "cheerful", "grumpy"),
+    ),
     Voice(id="pico-en-gb", name="Pico", languages=("en-GB",)),
     Voice(id="pico-de", name="Pico deutsch", languages=("de",)),
 )
+MOODS = ("cheerful", "bedtime")  # the household's; Heart has recorded one more, Pico has none
 STATUS = Status(
     state="ready",
     model_name="Embedded voices",

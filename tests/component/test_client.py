@@ -216,6 +216,31 @@ async def test_languages_and_voices_are_listed(connect: Connect) -> None:
     assert await client.voices() == (Voice(id="heart", name="Heart", languages=("en",)),)
 
 
+async def test_a_voice_s_moods_are_listed_and_the_household_s(connect: Connect) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        voice = {"id": "heart", "name": "Heart", "languages": ["en"], "moods": ["calm", "grumpy"]}
+        calm = {"id": "calm", "emotion": {"calm": 0.8}, "strength": 1.0, "speed": 0.95}
+        answers = {"/v1/moods": {"moods": [calm]}, "/v1/voices": {"voices": [voice]}}
+        return web.json_response(answers[request.path])
+
+    client = await connect(handler)
+    assert await client.moods() == ("calm",)
+    (voice,) = await client.voices()
+    assert voice.moods == ("calm", "grumpy")
+
+
+async def test_a_daemon_from_before_there_were_moods_has_none(connect: Connect) -> None:
+    assert await (await connect(refusal(404, "not_found"))).moods() == ()
+    with pytest.raises(IndexTTSFailureError):
+        await (await connect(refusal(503, "loading"))).moods()
+
+
+@pytest.mark.parametrize("wrong", [{}, {"moods": {}}, {"moods": ["calm"]}, {"moods": [{"id": 1}]}])
+async def test_moods_of_another_shape_are_not_a_daemon_s(connect: Connect, wrong: Any) -> None:
+    with pytest.raises(IndexTTSNotADaemonError):
+        await (await connect(answer(wrong))).moods()
+
+
 @pytest.mark.parametrize(
     ("recent", "figures"),
     [
@@ -254,8 +279,12 @@ async def test_a_status_of_another_shape_is_not_a_daemon_s(
         await client.status()
 
 
-async def test_a_list_of_something_else_is_not_a_daemon(connect: Connect) -> None:
-    client = await connect(answer({"voices": [{"id": "heart", "name": "Heart", "languages": [1]}]}))
+@pytest.mark.parametrize("wrong", [{"languages": [1]}, {"moods": None}, {"moods": [1]}])
+async def test_a_list_of_something_else_is_not_a_daemon(
+    connect: Connect, wrong: dict[str, Any]
+) -> None:
+    voice = {"id": "heart", "name": "Heart", "languages": ["en"], **wrong}
+    client = await connect(answer({"voices": [voice]}))
     with pytest.raises(IndexTTSNotADaemonError):
         await client.voices()
 
@@ -287,11 +316,12 @@ async def test_a_code_is_exchanged_for_a_token(connect: Connect) -> None:
         (lambda client: client.pair("123456", "Home Assistant"), None),
         (lambda client: client.languages(), "Bearer secret"),
         (lambda client: client.voices(), "Bearer secret"),
+        (lambda client: client.moods(), "Bearer secret"),
         (lambda client: client.status(), "Bearer secret"),
         (lambda client: anext(client.events()), "Bearer secret"),
         (lambda client: anext(client.speak(nothing(), ORDER)), "Bearer secret"),
     ],
-    ids=["info", "readiness", "pair", "languages", "voices", "status", "events", "speak"],
+    ids=["info", "readiness", "pair", "languages", "voices", "moods", "status", "events", "speak"],
 )
 async def test_only_what_needs_the_token_carries_it(
     connect: Connect, ask: Callable[[IndexTTSClient], Awaitable[object]], sent: str | None

@@ -54,7 +54,7 @@ ERRORS = [
     IndexTTSRequestError("a_code_of_the_future", "No."),
     IndexTTSFailureError("internal", "It broke."),
 ]
-LOOKS = ["info", "readiness", "status", "languages", "voices"]
+LOOKS = ["info", "readiness", "status", "languages", "voices", "moods"]
 
 pytestmark = pytest.mark.usefixtures("push")
 

@@ -1,6 +1,7 @@
 """What a household may choose for a daemon, and what it is offered when things have changed."""
 
 from dataclasses import replace
+import json
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -27,14 +28,21 @@ from custom_components.indextts.client import (
 from custom_components.indextts.const import (
     CONF_LANGUAGE,
     CONF_LEAD_IN,
+    CONF_MOOD,
     CONF_SPEED,
     CONF_VOICE,
 )
-from tests.component.dialogs import is_abort, is_form, shown_fields, suggestions, words
+from tests.component.dialogs import TEXTS, is_abort, is_form, shown_fields, suggestions, words
 from tests.component.sample import LANGUAGES, LOADING, VOICES
 
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://nas.local:8818")
-ALL = {CONF_LANGUAGE: "en-GB", CONF_VOICE: "heart", CONF_SPEED: 1.25, CONF_LEAD_IN: 500}
+ALL = {
+    CONF_LANGUAGE: "en-GB",
+    CONF_VOICE: "heart",
+    CONF_MOOD: "cheerful",
+    CONF_SPEED: 1.25,
+    CONF_LEAD_IN: 500,
+}
 
 NEUTRAL = {CONF_LANGUAGE: LANGUAGES.default, CONF_SPEED: 1, CONF_LEAD_IN: 0}
 
@@ -200,7 +208,7 @@ async def test_a_voice_that_is_gone_is_marked_and_may_stay(
     hass: HomeAssistant, client: MagicMock, loaded: MockConfigEntry
 ) -> None:
     await choose(hass, loaded, ALL)
-    client.voices.return_value = VOICES[1:]
+    client.voices.return_value = (replace(VOICES[1], moods=("cheerful",)), VOICES[2])
     await loaded.runtime_data.async_refresh()
     flow = await start(hass, loaded)
     assert choices(flow, CONF_VOICE)["heart"] == "heart (?)"
@@ -209,6 +217,42 @@ async def test_a_voice_that_is_gone_is_marked_and_may_stay(
     assert loaded.options == {**ALL, CONF_SPEED: 0.9}
     await choose(hass, loaded, {CONF_VOICE: "pico-de"})
     assert "heart" not in choices(await start(hass, loaded), CONF_VOICE)
+
+
+async def test_the_moods_that_can_be_heard_are_offered_under_their_names_where_they_have_one(
+    hass: HomeAssistant, loaded: MockConfigEntry
+) -> None:
+    flow = await start(hass, loaded)
+    moods = ("bedtime", "cheerful", "grumpy")
+    assert choices(flow, CONF_MOOD) == {mood: mood for mood in moods}
+    assert field(flow, CONF_MOOD)["selector"]["select"]["translation_key"] == "mood"
+    names = json.loads(TEXTS.read_text("utf-8"))["selector"]["mood"]["options"]
+    assert set(moods) - set(names) == {"grumpy"}
+
+
+async def test_where_no_voice_has_feelings_no_mood_is_offered(
+    hass: HomeAssistant, client: MagicMock, loaded: MockConfigEntry
+) -> None:
+    client.voices.return_value = VOICES[1:]
+    await loaded.runtime_data.async_refresh()
+    flow = await hass.config_entries.options.async_init(loaded.entry_id)
+    assert words(flow, "options", hidden=[CONF_MOOD])
+    with pytest.raises(InvalidData):
+        await hass.config_entries.options.async_configure(flow["flow_id"], {CONF_MOOD: "cheerful"})
+
+
+async def test_a_mood_that_is_gone_is_marked_and_may_stay(
+    hass: HomeAssistant, client: MagicMock, loaded: MockConfigEntry
+) -> None:
+    await choose(hass, loaded, ALL)
+    client.voices.return_value = (replace(VOICES[0], moods=("grumpy",)), *VOICES[1:])
+    await loaded.runtime_data.async_refresh()
+    flow = await start(hass, loaded)
+    assert choices(flow, CONF_MOOD) == {"cheerful": "cheerful (?)", "grumpy": "grumpy"}
+    await choose(hass, loaded, {**ALL, CONF_SPEED: 0.9})
+    assert loaded.options == {**ALL, CONF_SPEED: 0.9}
+    await choose(hass, loaded, {CONF_MOOD: "grumpy"})
+    assert choices(await start(hass, loaded), CONF_MOOD) == {"grumpy": "grumpy"}
 
 
 async def test_a_language_that_is_gone_may_stay(

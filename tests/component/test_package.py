@@ -31,10 +31,13 @@ def code() -> str:
 ENGLISH = read(FOLDER / "translations/en.json")
 OPTION_PLACEHOLDERS = {
     "option_foreign_voice": {"voice", "language", "languages"},
+    "option_no_moods": set(),
     "option_not_number": {"low", "high"},
     "option_not_text": set(),
     "option_not_whole": {"low", "high"},
+    "option_unknown_mood": {"mood", "moods"},
     "option_unknown_voice": {"voice", "voices"},
+    "option_without_mood": set(),
 }
 
 

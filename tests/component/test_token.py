@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.indextts.const import DOMAIN
-from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, STATUS, TOKEN, VOICES
+from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, MOODS, STATUS, TOKEN, VOICES
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -49,6 +49,7 @@ class Address:
             "/readyz": {"state": "ready"},
             "/v1/languages": asdict(LANGUAGES),
             "/v1/voices": {"voices": [asdict(voice) for voice in VOICES]},
+            "/v1/moods": {"moods": [{"id": mood} for mood in MOODS]},
             "/v1/status": asdict(STATUS) | {"queue": asdict(STATUS), "recent": asdict(STATUS)},
         }
         return web.json_response(answers[request.path])
@@ -118,6 +119,7 @@ async def test_it_goes_out_only_where_it_is_asked_for(
         ("/v1/status", BEARER),
         ("/v1/languages", BEARER),
         ("/v1/voices", BEARER),
+        ("/v1/moods", BEARER),
         ("/v1/info", None),
         ("/v1/audio/speech/stream", BEARER),
     ]

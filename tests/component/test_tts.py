@@ -173,6 +173,8 @@ async def test_one_can_speak_while_the_daemon_would(
 def test_only_what_is_honoured_is_declared(speaker: IndexTTSSpeechEntity) -> None:
     assert speaker.supported_options == [
         "voice",
+        "mood",
+        "intensity",
         "speed",
         "seed",
         "model",
@@ -247,8 +249,10 @@ async def test_voice_and_language_reach_the_daemon(
 async def test_a_media_source_id_may_carry_numbers_as_text(
     speaker: IndexTTSSpeechEntity, client: MagicMock
 ) -> None:
-    await speaker.async_get_tts_audio("Dinner!", "en", {"speed": "0.5", "seed": "4294967295"})
-    assert (order(client).speed, order(client).seed) == (0.5, 4294967295)
+    numbers = {"speed": "0.5", "seed": "4294967295", "intensity": "0.7"}
+    await speaker.async_get_tts_audio("Dinner!", "en", {**numbers, "mood": "cheerful"})
+    asked = order(client)
+    assert (asked.speed, asked.seed, asked.intensity) == (0.5, 4294967295, 0.7)
 
 
 async def test_what_a_call_leaves_out_the_entry_fills_in(
@@ -291,6 +295,75 @@ async def test_a_default_voice_that_does_not_fit_is_left_to_the_daemon(
 
 
 @pytest.mark.parametrize(
+    ("options", "language"),
+    [
+        ({"mood": "cheerful", "intensity": 0.7}, "en"),
+        ({"mood": "grumpy"}, "en"),  # recorded for who speaks the language
+        ({"mood": "grumpy", "intensity": 0, "voice": "heart"}, "en-GB"),
+        ({"mood": "cheerful"}, "de"),  # a voice without feelings speaks as it always does
+        ({"mood": "of-a-model-not-loaded-yet", "model": "huge"}, "en"),
+    ],
+)
+async def test_a_mood_reaches_the_daemon(
+    speaker: IndexTTSSpeechEntity, client: MagicMock, options: dict[str, Any], language: str
+) -> None:
+    await speaker.async_get_tts_audio("Dinner!", language, options)
+    assert order(client) == SpeechOrder(language=language, **options)
+
+
+async def test_a_default_mood_is_every_message_s_that_asks_for_no_other(
+    speaker_with: Callable[..., Any], client: MagicMock
+) -> None:
+    speaker = await speaker_with(mood="cheerful")
+    for options, asked in (
+        ({}, ("cheerful", None)),
+        ({"intensity": 0.5}, ("cheerful", 0.5)),
+        ({"mood": "bedtime"}, ("bedtime", None)),
+        ({"mood": "bedtime", "intensity": 2}, ("bedtime", 2)),
+    ):
+        await speaker.async_get_tts_audio("Dinner!", "en", options)
+        assert (order(client).mood, order(client).intensity) == asked
+
+
+@pytest.mark.parametrize(
+    ("mood", "language", "options"),
+    [
+        ("cheerful", "de", {"intensity": 0.5}),
+        ("grumpy", "en-GB", {"voice": "pico-en-gb"}),
+        ("gone", "en", {}),
+        ("cheerful", "en", {"model": "embedded"}),
+    ],
+)
+async def test_a_default_mood_that_does_not_fit_silences_nobody(
+    speaker_with: Callable[..., Any],
+    client: MagicMock,
+    mood: str,
+    language: str,
+    options: dict[str, Any],
+) -> None:
+    speaker = await speaker_with(mood=mood)
+    await speaker.async_get_tts_audio("Dinner!", language, options)
+    assert (order(client).mood, order(client).intensity) == (None, None)
+
+
+@pytest.mark.parametrize("model", [{}, {"model": "embedded"}])
+async def test_a_daemon_without_moods_is_named_as_the_reason(
+    loaded: MockConfigEntry, client: MagicMock, speaker: IndexTTSSpeechEntity, model: dict[str, str]
+) -> None:
+    client.moods.return_value = ()
+    client.voices.return_value = VOICES[1:]
+    await loaded.runtime_data.async_refresh()
+    with pytest.raises(ServiceValidationError) as raised:
+        await speaker.async_get_tts_audio("Dinner!", "en-GB", {"mood": "cheerful", **model})
+    assert str(raised.value) == (
+        "The option mood is wrong: the IndexTTS daemon has no moods. "
+        "If it is older than this integration, update it"
+    )
+    await speaker.async_get_tts_audio("Dinner!", "en-GB", model)
+    assert order(client).mood is None
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (
@@ -306,6 +379,24 @@ async def test_a_default_voice_that_does_not_fit_is_left_to_the_daemon(
         ),
         ({"voice": 7}, "The option voice must be a name"),
         ({"voice": ""}, "The option voice must be a name"),
+        (
+            {"mood": "merry"},
+            (
+                "The option mood is wrong: the voice has no mood named merry, "
+                "only cheerful, bedtime, grumpy"
+            ),
+        ),
+        ({"mood": 7}, "The option mood must be a name"),
+        (
+            {"mood": "cheerful", "intensity": 2.1},
+            "The option intensity must be a number from 0 to 2",
+        ),
+        (
+            {"mood": "cheerful", "intensity": "very"},
+            "The option intensity must be a number from 0 to 2",
+        ),
+        ({"intensity": -0.1}, "The option intensity must be a number from 0 to 2"),
+        ({"intensity": 1}, "The option intensity is wrong: it needs a mood"),
         ({"model": ["embedded"]}, "The option model must be a name"),
         ({"speed": "fast"}, "The option speed must be a number from 0.5 to 2"),
         ({"speed": True}, "The option speed must be a number from 0.5 to 2"),
@@ -429,6 +520,8 @@ async def test_a_daemon_that_has_yet_to_load_says_so_and_nothing_is_kept_in_its_
         ({"voice": "heart"}, True),
         ({"speed": 1.5}, True),
         ({"lead_in_ms": 250}, True),
+        ({"mood": "cheerful"}, True),
+        ({"mood": "gone"}, False),
         ({"voice": "not there"}, False),
         ({"speed": 1.0}, False),
         ({"lead_in_ms": 0}, False),
@@ -447,6 +540,17 @@ async def test_a_choice_that_changes_the_sound_makes_it_anew(
     await speaker_with(**choice)
     await get_speech()
     assert client.speak.call_count == (2 if anew else 1)
+
+
+async def test_each_mood_is_kept_apart_and_heard_again(
+    get_speech: Callable[..., Any], client: MagicMock
+) -> None:
+    client.speak.side_effect = lambda texts, order: words_as_bytes(f"{order.mood}")
+    for _ in range(2):
+        for mood in ("cheerful", "bedtime"):
+            assert (await get_speech(options={"mood": mood}))[2] == mood.encode()
+        assert (await get_speech())[2] == b"None"
+    assert client.speak.call_count == 3
 
 
 async def test_speech_is_passed_on_as_it_is_made(

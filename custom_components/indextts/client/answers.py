@@ -102,6 +102,7 @@ class Voice:
     id: str
     name: str
     languages: tuple[str, ...]
+    moods: tuple[str, ...] = ()  # none where the model that speaks with it has no feelings
 
     @classmethod
     def read_all(cls, data: Any) -> tuple[Self, ...]:
@@ -111,6 +112,7 @@ class Voice:
                 id=field(item, "id", str),
                 name=field(item, "name", str),
                 languages=strings(item, "languages"),
+                moods=strings(item, "moods") if "moods" in item else (),
             )
             for item in field(data, "voices", list)
         )
@@ -132,6 +134,11 @@ class Pairing:
     def read(cls, data: Any) -> Self:
         """Read the answer of /v1/pair."""
         return cls(token=field(data, "token", str))
+
+
+def read_moods(data: Any) -> tuple[str, ...]:
+    """Read the answer of /v1/moods: their ids."""
+    return tuple(field(item, "id", str) for item in field(data, "moods", list))
 
 
 def field[T](data: Any, key: str, kind: type[T]) -> T:

@@ -7,9 +7,14 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from .answers import Info, Languages, Pairing, Readiness, Status, Voice, field
+from .answers import Info, Languages, Pairing, Readiness, Status, Voice, field, read_moods
 from .connection import Connection
-from .errors import IndexTTSOtherInstanceError, IndexTTSTooNewError, IndexTTSTooOldError
+from .errors import (
+    IndexTTSOtherInstanceError,
+    IndexTTSRequestError,
+    IndexTTSTooNewError,
+    IndexTTSTooOldError,
+)
 from .events import events
 from .speech import SpeechOrder, speak
 
@@ -54,6 +59,15 @@ class IndexTTSClient:
     async def voices(self) -> tuple[Voice, ...]:
         """List the voices."""
         return await self._connection.ask("v1/voices", Voice.read_all, with_token=True)
+
+    async def moods(self) -> tuple[str, ...]:
+        """List the household's moods; a daemon from before there were moods has none."""
+        try:
+            return await self._connection.ask("v1/moods", read_moods, with_token=True)
+        except IndexTTSRequestError as err:
+            if err.code == "not_found":
+                return ()
+            raise
 
     async def status(self) -> Status:
         """Ask how it goes."""

@@ -25,6 +25,8 @@ class SpeechOrder:
     language: str
     voice: str | None = None
     model: str | None = None
+    mood: str | None = None
+    intensity: float | None = None
     speed: float | None = None
     seed: int | None = None
     response_format: str = "mp3"
