@@ -23,6 +23,10 @@ from custom_components.indextts.client import (
     Voice,
 )
 from custom_components.indextts.errors import error_key
+from indextts_daemon.engines.fake import crc_of
+from indextts_daemon.service.feelings import limited
+from indextts_daemon.service.moods import BUILT_IN
+from indextts_daemon.speech import Emotion
 from tests.contract.conftest import Connect, Daemon, running
 
 FRAME = struct.Struct("<4h")  # voice tag, text's crc, generation, counter
@@ -77,8 +81,10 @@ async def test_languages_name_voices_that_speak_them(daemon: Daemon, connect: Co
     languages, voices = await client.languages(), await client.voices()
     assert languages.default == "en"
     assert {language.code for language in languages.languages} == {"de", "en", "zh"}
-    assert Voice(id="fake-01", name="Fake 1", languages=("en",)) in voices
     by_id = {voice.id: voice for voice in voices}
+    first = by_id["fake-01"]
+    moods = tuple(sorted(await client.moods()))
+    assert first == Voice(id="fake-01", name="Fake 1", languages=("en",), moods=moods)
     for language in languages.languages:
         assert language.name
         assert language.voices
@@ -115,6 +121,40 @@ async def test_speed_and_seed_reach_the_engine(daemon: Daemon, connect: Connect)
     assert len(fast) == len(usual) // 2
     assert {crc for _, crc, *_ in usual} == {crc for _, crc, *_ in fast}
     assert {crc for _, crc, *_ in usual}.isdisjoint({crc for _, crc, *_ in other})
+
+
+@pytest.mark.parametrize("mood", BUILT_IN)
+async def test_a_mood_is_felt_as_strongly_as_asked_for_and_sets_the_pace(
+    daemon: Daemon, connect: Connect, mood: str
+) -> None:
+    client = connect(daemon)
+    felt = BUILT_IN[mood]
+    usual = frames_of(await speak(client))
+    for intensity in (None, 0.5):
+        frames = frames_of(await speak(client, mood=mood, intensity=intensity))
+        strength = felt.strength * (1 if intensity is None else intensity)
+        emotion = Emotion(weights=limited([weight * strength for weight in felt.weights]))
+        assert {crc for _, crc, *_ in frames} == {crc_of(0, "Dinner is ready.", emotion)}
+        assert len(frames) == pytest.approx(len(usual) / felt.speed, abs=1)
+
+
+async def test_a_question_that_came_later_than_the_daemon_is_answered_by_a_code(
+    daemon: Daemon, connect: Connect
+) -> None:
+    """By that a client knows a daemon from before there were moods."""
+    with pytest.raises(IndexTTSRequestError) as raised:
+        await connect(daemon)._connection.ask("v1/of_the_future", dict, with_token=True)
+    assert raised.value.code == "not_found"
+
+
+async def test_the_moods_of_a_household_are_known_by_name(tmp_path: Path, connect: Connect) -> None:
+    (tmp_path / "moods.yaml").write_text("party: {emotion: {happy: 0.6}}\nsad:\n")
+    with running(tmp_path) as daemon:
+        client = connect(daemon)
+        assert {*await client.moods()} == {*BUILT_IN, "party"} - {"sad"}
+        assert await speak(client, mood="party") != await speak(client, mood="cheerful")
+        refused = await refusal(client, "Hello.", mood="sad")
+    assert refused.code == "invalid_param"
 
 
 async def test_rate_and_lead_in_are_as_ordered(daemon: Daemon, connect: Connect) -> None:
@@ -242,6 +282,9 @@ async def test_a_language_without_a_voice_is_spoken_by_its_default(
         ("\N{GRINNING FACE}", {}, "nothing_to_say"),
         ("", {}, "nothing_to_say"),
         ("Hello.", {"speed": 9.0}, "invalid_param"),
+        ("Hello.", {"mood": "merry"}, "invalid_param"),
+        ("Hello.", {"mood": "calm", "intensity": 9.0}, "invalid_param"),
+        ("Hello.", {"model": "embedded", "mood": "calm"}, "invalid_param"),
         ("Hello.", {"model": "granny"}, "model_not_found"),
         ("Hello. " * 20_000, {}, "too_large"),
         ("{{fail synthesis_failed}} Hello.", {}, "synthesis_failed"),
@@ -297,6 +340,7 @@ async def test_a_wrong_token_is_refused_everywhere(daemon: Daemon, connect: Conn
     for question in (
         stranger.languages,
         stranger.voices,
+        stranger.moods,
         stranger.status,
         lambda: speak(stranger),
         lambda: anext(stranger.events()),
