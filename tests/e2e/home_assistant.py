@@ -192,9 +192,14 @@ class HomeAssistant:
             async for sound in response.content.iter_any():
                 yield Arrival(at=time.time(), sound=sound)
 
-    async def speak(self, entity_id: str, message: str) -> None:
+    async def speak(self, entity_id: str, message: str, **options: Any) -> None:
         """Say it on the loudspeaker, as an automation does. Raises CommandError."""
-        data = {"media_player_entity_id": LOUDSPEAKER, "message": message, "cache": False}
+        data = {
+            "media_player_entity_id": LOUDSPEAKER,
+            "message": message,
+            "cache": False,
+            "options": options,
+        }
         await self.command(
             "call_service",
             domain="tts",

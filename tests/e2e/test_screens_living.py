@@ -4,8 +4,9 @@ from playwright.async_api import expect
 import pytest
 import pytest_asyncio
 
+from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.home_assistant import HomeAssistant
-from tests.e2e.pairing import Paired
+from tests.e2e.pairing import Paired, pair_by_hand
 from tests.e2e.screens import CENTRAL, RARE, SERVICE, USUAL, Screens, shows_icon
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,10 +56,10 @@ async def test_the_speaker_tells_when_it_spoke(busy: Paired, screens: Screens) -
 async def test_how_it_speaks_is_chosen_by_names_and_what_does_not_fit_is_said(
     paired: Paired, screens: Screens
 ) -> None:
-    await screens.open(SERVICE)
-    await screens.page.locator("ha-config-entry-row ha-icon-button[slot=end]").first.click()
+    await open_settings(screens)
     await screens.says("options.step.init.title", "options.step.init.description")
-    await screens.says("options.step.init.data_description")
+    offered = ("language", "lead_in_ms", "speed", "voice")  # an embedded voice has no moods
+    await screens.says(*(f"options.step.init.data_description.{field}" for field in offered))
     await screens.keep("settings")
 
     language, voice = (screens.dialog.locator("ha-selector").nth(place) for place in (0, 1))
@@ -70,6 +71,28 @@ async def test_how_it_speaks_is_chosen_by_names_and_what_does_not_fit_is_said(
     await screens.submit()
     await screens.says("options.error.unsupported_language")
     await screens.keep("settings-mismatch")
+
+
+@CENTRAL
+async def test_a_mood_is_chosen_by_its_name(
+    hass: HomeAssistant, workshop: DaemonProcess, screens: Screens
+) -> None:
+    await pair_by_hand(hass, workshop)
+    await open_settings(screens)
+    await screens.says("options.step.init.data", "options.step.init.data_description")
+    await screens.keep("settings-with-moods")
+
+    mood = screens.dialog.locator("ha-selector").nth(2)
+    await mood.scroll_into_view_if_needed()
+    await mood.locator("button").first.click()
+    await screens.says("selector.mood.options")
+    await screens.keep("settings-moods")
+
+
+async def open_settings(screens: Screens) -> None:
+    """Press the gear beside the daemon."""
+    await screens.open(SERVICE)
+    await screens.page.locator("ha-config-entry-row ha-icon-button[slot=end]").first.click()
 
 
 @USUAL
