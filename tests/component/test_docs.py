@@ -44,9 +44,10 @@ HEADINGS = [
     "Troubleshooting",
     "Remove",
 ]
+FOR_HOUSEHOLDS = (USERS_PAGE, ROOT / "README.md")
 EXAMPLES = {
     f"{page.name}:{page.read_text('utf-8')[: match.start()].count('\n') + 2}": match[1]
-    for page in PAGES
+    for page in FOR_HOUSEHOLDS
     for match in re.finditer(
         r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
@@ -129,6 +130,14 @@ def test_an_example_names_no_option_that_is_refused(example: str) -> None:
         if call["action"] == "tts.speak":
             assert call["target"] == {"entity_id": "tts.indextts"}
             assert {*call["data"].get("options", {})} <= {*SPEECH_OPTIONS}
+
+
+def test_every_mood_that_has_a_name_has_an_example() -> None:
+    texts = json.loads((INTEGRATION / "translations/en.json").read_text("utf-8"))
+    called = [call for example in EXAMPLES.values() for call in actions_in(read(example))]
+    asked = [{**call.get("data", {}), **call.get("data", {}).get("options", {})} for call in called]
+    moods = {data["mood"] for data in asked if "mood" in data}
+    assert moods == {*texts["selector"]["mood"]["options"]}
 
 
 def test_every_option_and_every_action_is_explained() -> None:
