@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 import pickletools
 import struct
-from typing import IO
 import zipfile
 import zlib
 
@@ -48,8 +47,8 @@ def key_names(path: Path) -> frozenset[str]:
     Raises DamagedFileError, and OSError.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_pickle_of(archive)) as pickle:
-            return frozenset(_strings(pickle))
+        with zipfile.ZipFile(path) as archive:
+            return frozenset(_strings(archive.read(_pickle_of(archive))))
     except DAMAGE as err:
         raise DamagedFileError(f"{path.name} is damaged, or is no file of tensors.") from err
 
@@ -90,7 +89,7 @@ def _pickle_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     raise ValueError
 
 
-def _strings(pickle: IO[bytes]) -> Iterator[str]:
+def _strings(pickle: bytes) -> Iterator[str]:
     for instruction, argument, _ in pickletools.genops(pickle):
         if instruction.name in STRINGS and isinstance(argument, str):
             yield argument

@@ -1,0 +1,196 @@
+"""A published model as files that load at once: one per stage, mapped and read by nobody twice.
+
+Nothing is rounded: the numbers are those that the published files lead to. Until the manifest
+is written, which is last, the published model is the one that serves.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+import hashlib
+import json
+import os
+from pathlib import Path
+import shutil
+import tempfile
+
+from torch import Tensor
+
+from indextts_daemon import __version__
+from indextts_daemon.checkpoints import manifest
+from indextts_daemon.checkpoints.layout import Found
+from indextts_daemon.checkpoints.manifest import FileRecord, Manifest
+
+from .loader import Weights
+from .networks import require_fit
+from .spelling.rules import CheckpointError
+
+SPARE_BYTES = 64 << 20  # that stay free
+TEMPORARY = ".partial-"
+COPIED = 8 << 20  # bytes at a time
+
+Progress = Callable[[str, int, int], None]  # what is worked on, bytes done, bytes in all
+
+
+class Meter:
+    """Adds up the bytes that several pieces of work report, and tells of them."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def counting(self, name: str) -> Callable[[int], None]:
+        """Return what a piece of work reports its bytes to."""
+
+        def count(more: int) -> None:
+            self._done += more
+            self._progress(name, self._done, self._total)
+
+        return count
+
+
+def convert(found: Found, target: Path, progress: Progress) -> Manifest:
+    """Write a published model into the folder `target`, whose old manifest goes first.
+
+    Raises CheckpointError; what is written so far is then no model, and may be written again.
+    """
+    if found.converted:
+        raise CheckpointError("The model is converted already: only a published one can be.")
+    weights = Weights.of(found)
+    sizes = _planned_sizes(weights)
+    sources = sum(path.stat().st_size for path in found.files.values())
+    meter = Meter(sources + sum(sizes.values()), progress)
+    with _writing(target, sum(sizes.values()) + weights.tokenizer.stat().st_size):
+        (target / manifest.NAME).unlink(missing_ok=True)
+        _discard_unfinished(target)
+        origins = {
+            role: FileRecord(
+                name=path.name,
+                sha256=manifest.digest(path, meter.counting(path.name)),
+                bytes=path.stat().st_size,
+            )
+            for role, path in found.files.items()
+        }
+        whole = Manifest(
+            version=found.version,
+            model=weights.variant.id,
+            made_by=f"indextts-daemon {__version__}",
+            hyperparameters=found.hyperparameters,
+            sources=origins,
+            stages={stage: _write_stage(weights, stage, target, origins, meter) for stage in sizes},
+            tokenizer=_copy_tokenizer(weights.tokenizer, target),
+        )
+        _settle(target)
+        manifest.write(target, whole)
+    return whole
+
+
+def _planned_sizes(weights: Weights) -> dict[str, int]:
+    """Return each stage's bytes, after asking whether its tensors are a network's."""
+    sizes = {}
+    for stage in weights.stages:
+        outline = weights.outline(stage)
+        require_fit(weights, stage, outline)
+        sizes[stage] = sum(tensor.nbytes for tensor in outline.values())
+    return sizes
+
+
+@contextmanager
+def _writing(target: Path, needed: int) -> Iterator[None]:
+    """Ask for the room first; translate what the disk says."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(target).free
+        if free < needed + SPARE_BYTES:
+            raise CheckpointError(
+                f"Converting needs {(needed + SPARE_BYTES) / 1e9:.1f} GB of disk, "
+                f"and {free / 1e9:.1f} GB are free.",
+                code="disk_full",
+            )
+        yield
+    except OSError as err:
+        raise CheckpointError(f"The converted model cannot be written ({err.strerror}).") from err
+
+
+def _write_stage(
+    weights: Weights, stage: str, target: Path, origins: Mapping[str, FileRecord], meter: Meter
+) -> FileRecord:
+    tensors = weights.stage(stage)
+    used = {role: origins[role].sha256 for role in weights.roles(stage)}
+    with _replacing(target, f"{stage}.safetensors") as temporary:
+        sha256 = _write_safetensors(temporary, tensors, used, meter.counting(stage))
+        size = temporary.stat().st_size
+    return FileRecord(name=f"{stage}.safetensors", sha256=sha256, bytes=size)
+
+
+def _write_safetensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    sources: Mapping[str, str],
+    on_bytes: Callable[[int], None],
+) -> str:
+    """Write tensors one after the other, never two copies at once, and return the sha256."""
+    header: dict[str, object] = {
+        "__metadata__": {f"sha256 of {role}": sha256 for role, sha256 in sources.items()}
+    }
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    hashed = hashlib.sha256()
+    with path.open("wb") as file:
+
+        def put(piece: bytes | memoryview) -> None:
+            hashed.update(piece)
+            file.write(piece)
+
+        put(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            numbers = tensor.contiguous().numpy().astype("<f4", copy=False).data.cast("B")
+            for start in range(0, len(numbers), COPIED):
+                piece = numbers[start : start + COPIED]
+                put(piece)
+                on_bytes(len(piece))
+        file.flush()
+        os.fsync(file.fileno())
+    return hashed.hexdigest()
+
+
+def _copy_tokenizer(tokenizer: Path, target: Path) -> FileRecord:
+    with _replacing(target, tokenizer.name) as temporary:
+        content = tokenizer.read_bytes()
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    sha256 = hashlib.sha256(content).hexdigest()
+    return FileRecord(name=tokenizer.name, sha256=sha256, bytes=len(content))
+
+
+@contextmanager
+def _replacing(folder: Path, name: str) -> Iterator[Path]:
+    """Give a temporary name that becomes `name` in the end, or nothing."""
+    handle, made = tempfile.mkstemp(prefix=TEMPORARY, dir=folder)
+    os.close(handle)
+    temporary = Path(made)
+    try:
+        yield temporary
+        temporary.chmod(manifest.MODE)
+        temporary.replace(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _discard_unfinished(folder: Path) -> None:
+    for left in folder.glob(f"{TEMPORARY}*"):
+        left.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Have the names on the disk before the manifest counts on them."""
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,324 @@
+"""A checkpoint's tensors by stage, in our spelling: the one room that opens tensor files.
+
+What is guaranteed: nothing in a file is run; a tensor that is missing, unknown, not of floats,
+of a wrong shape or not finite is refused by name. A flipped bit that leaves a finite number is
+not noticed here: `verify` notices it, by the manifest's hashes or the published files' checksums.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+import pickle
+import re
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from indextts_daemon.checkpoints import pickled
+from indextts_daemon.checkpoints.hyperparameters import Hyperparameters
+from indextts_daemon.checkpoints.layout import Found, LayoutError, find
+
+from .spelling import (
+    codec,
+    conditioners,
+    gpt,
+    misc,
+    s2mel,
+    semantic_encoder,
+    speaker_encoder,
+    vocoder,
+)
+from .spelling.rules import WRAPPER, CheckpointError
+from .variant import VARIANTS, Variant
+
+ENDS = 1 << 20  # bytes at each end of a published file that its revision looks at
+PUBLISHED_FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float64})
+
+Translate = Callable[[Mapping[str, Tensor]], dict[str, dict[str, Tensor]]]
+
+WRAPPINGS = MappingProxyType(  # the key of a dict that may be around a file's tensors
+    {"gpt": "model", "s2mel": "net", "codec": "model", "vocoder": "generator"}
+)
+NAMELESS = MappingProxyType({"emotion_speakers": "spk_matrix", "emotion_rows": "emo_matrix"})
+
+
+def _listeners(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Translate what looks at a recording, and leave the decoder it shares a file with alone."""
+    known = re.compile(conditioners.PATTERN)
+    return conditioners.translate({key: one for key, one in tensors.items() if known.match(key)})
+
+
+ORIGINS: Mapping[str, Mapping[str, Translate]] = MappingProxyType(  # of a stage: by file's role
+    {
+        "gpt": {"gpt": gpt.translate},
+        "codec": {"codec": codec.translate},
+        "length_regulator": {"s2mel": s2mel.translate},
+        "latent_projection": {"s2mel": s2mel.translate},
+        "flow_matching": {"s2mel": s2mel.translate},
+        "vocoder": {"vocoder": vocoder.translate},
+        "emotions": {"emotion_speakers": misc.translate, "emotion_rows": misc.translate},
+        "semantic_encoder": {
+            "semantic_encoder": semantic_encoder.translate,
+            "statistics": misc.translate,
+        },
+        "speaker_encoder": {"speaker_encoder": speaker_encoder.translate},
+        "codec_encoder": {"codec": codec.translate},
+        "emotion_conditioner": {"gpt": _listeners},
+        "speaker_conditioner": {"gpt": _listeners},
+    }
+)
+# Tensors without which a stage would pass for the other version's.
+TELLING = MappingProxyType(
+    {
+        ("2", "gpt"): "speeds.weight",
+        ("2.5", "gpt"): "languages.weight",
+        ("2.5", "codec"): "doubling.weight",
+    }
+)
+
+
+def stages_of(variant: Variant) -> tuple[str, ...]:
+    """Name what a model consists of."""
+    needed = {"latent_projection": variant.second_pass, "codec_encoder": variant.quantized_prompt}
+    return tuple(stage for stage in ORIGINS if needed.get(stage, True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A checkpoint that was found; a stage is read when it is asked for.
+
+    `revision` names exactly these weights. Of a converted model it is made of the hashes of its
+    files; of a published one of their names, sizes and ends, for hashing 8 GB takes too long.
+    """
+
+    found: Found
+    variant: Variant
+    revision: str
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        """Name what was found. Raises CheckpointError."""
+        with _readable("The model"):
+            revision = _revision(found)
+        variant = next(one for one in VARIANTS if one.version == found.version)
+        return cls(found=found, variant=variant, revision=revision)
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """What the tensors do not tell."""
+        return self.found.hyperparameters
+
+    @property
+    def tokenizer(self) -> Path:
+        """The file that the text is cut by."""
+        return self.found.files["tokenizer"]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What can be read."""
+        return stages_of(self.variant)
+
+    def roles(self, stage: str) -> tuple[str, ...]:
+        """Name the keys of the files that a stage comes from."""
+        return (stage,) if self.found.converted else tuple(ORIGINS[stage])
+
+    def file_names(self, stage: str) -> str:
+        """Name the files that a stage comes from, for people."""
+        return " or ".join(self.found.files[role].name for role in self.roles(stage))
+
+    def stage(self, name: str) -> dict[str, Tensor]:
+        """Read a stage's tensors: float32, finite, mapped from the file where that is possible.
+
+        Raises CheckpointError naming the file and the tensor.
+        """
+        tensors = self._tensors(name, device="cpu")
+        for key, tensor in tensors.items():
+            if not all(edge.isfinite() for edge in tensor.aminmax()):
+                raise CheckpointError(
+                    f"{self.file_names(name)} holds a number that is not finite: {key}."
+                )
+        return tensors
+
+    def outline(self, name: str) -> dict[str, Tensor]:
+        """Return a stage's tensors as `stage` does but without their numbers: on `meta`."""
+        return self._tensors(name, device="meta")
+
+    def _tensors(self, stage: str, device: str) -> dict[str, Tensor]:
+        files = self.found.files
+        tensors: dict[str, Tensor] = {}
+        if self.found.converted:
+            tensors = _usable(_safetensors(files[stage]), files[stage].name, device)
+        else:
+            for role, translate in ORIGINS[stage].items():
+                upstream = _usable(_published(role, files[role]), files[role].name, device)
+                tensors |= _ours(translate, upstream, files[role].name).get(stage, {})
+        telling = TELLING.get((self.variant.version, stage))
+        if telling and telling not in tensors:
+            raise CheckpointError(f"{self.file_names(stage)} lacks the tensor {telling}.")
+        for key, tensor in tensors.items():
+            if tensor.dtype != torch.float32:
+                raise CheckpointError(f"{self.file_names(stage)} holds no floats: {key}.")
+        return tensors
+
+
+def open_weights(folder: Path) -> Weights:
+    """Open the model in a folder, converted or as published. Raises CheckpointError."""
+    try:
+        return Weights.of(find(folder))
+    except LayoutError as err:
+        raise CheckpointError(err.message, code=err.error_code) from err
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def build(
+    make: Callable[[Mapping[str, Tensor]], Network], tensors: Mapping[str, Tensor], *, name: str
+) -> Network:
+    """Make a network of the sizes that the tensors have, and of exactly these tensors.
+
+    Raises CheckpointError naming the file `name` and the tensor.
+    """
+    try:
+        with torch.device("meta"), _Undrawn():
+            network = make(tensors)
+    except KeyError as err:
+        raise CheckpointError(f"{name} lacks the tensor {err.args[0]}.") from err
+    except (IndexError, ValueError, TypeError, ArithmeticError, RuntimeError) as err:
+        raise CheckpointError(
+            f"{name} holds tensors whose shapes no model has, or none with that many heads."
+        ) from err
+    expected = network.state_dict()
+    for key, wanted in expected.items():
+        if key not in tensors:
+            raise CheckpointError(f"{name} lacks the tensor {key}.")
+        if tensors[key].shape != wanted.shape:
+            shapes = f"{tuple(tensors[key].shape)}, not {tuple(wanted.shape)}"
+            raise CheckpointError(f"{name} holds a tensor of a wrong shape: {key} is {shapes}.")
+    if surplus := sorted(tensors.keys() - expected.keys()):
+        raise CheckpointError(f"{name} holds a tensor too many, or lacks its kin: {surplus[0]}.")
+    network.load_state_dict(tensors, assign=True)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no first numbers: `meta` keeps none, and torch would load its compiler for them."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        draws = getattr(func, "__module__", None) == nn.init.__name__
+        return given["tensor"] if draws else func(*args, **given)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise CheckpointError(f"{name} cannot be read ({err.strerror}).") from err
+
+
+def _revision(found: Found) -> str:
+    sha256 = hashlib.sha256()
+    if found.manifest is not None:
+        for key, record in sorted(found.manifest.files.items()):
+            sha256.update(f"{key} {record.sha256}\n".encode())
+        sha256.update(repr(found.manifest.hyperparameters).encode())
+    else:
+        for role, path in sorted(found.files.items()):
+            size = path.stat().st_size
+            sha256.update(f"{role} {path.name} {size}\n".encode())
+            with path.open("rb") as file:
+                sha256.update(file.read(ENDS))
+                file.seek(max(ENDS, size - ENDS))
+                sha256.update(file.read(ENDS))
+    return sha256.hexdigest()[:16]
+
+
+def _published(role: str, path: Path) -> dict[str, Tensor]:
+    """Read a published file's tensors without what is wrapped around them and their names."""
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    content = _unpickled(path)
+    if role in NAMELESS:
+        content = {NAMELESS[role]: content}
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path.name} holds no tensors by name.")
+    wrapped = content.get(WRAPPINGS.get(role, ""))
+    return _flat(wrapped if isinstance(wrapped, dict) else content, path.name)
+
+
+def _flat(content: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for key, value in content.items():
+        if isinstance(value, Tensor):
+            tensors[str(key).removeprefix(WRAPPER)] = value.detach()
+        elif isinstance(value, dict) and all(isinstance(one, Tensor) for one in value.values()):
+            inner = _flat(value, name).items()
+            tensors |= {f"{key}.{inner_key}": tensor for inner_key, tensor in inner}
+        else:
+            raise CheckpointError(f"{name} holds something that is no tensor: {key}.")
+    return tensors
+
+
+def _unpickled(path: Path) -> Any:
+    """Load what torch saved: tensors and plain containers, or nothing at all."""
+    with _readable(path.name):
+        mapped = pickled.is_zip(path)
+    try:
+        if mapped:
+            pickled.key_names(path)  # looks at the checksum, so what is odd after this is meant
+        return torch.load(  # noqa: TID251 the one place: it runs no code, as weights_only says
+            path, map_location="cpu", weights_only=True, mmap=mapped
+        )
+    except pickle.UnpicklingError as err:
+        raise CheckpointError(
+            f"{path.name} holds something else than tensors; it was refused and not run."
+        ) from err
+    except Exception as err:  # damaged bytes make an unpickler raise anything
+        raise CheckpointError(f"{path.name} is damaged or cut off: fetch it again.") from err
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    with _readable(path.name):
+        try:
+            return load_file(path)
+        except (SafetensorError, ValueError, KeyError) as err:
+            raise CheckpointError(f"{path.name} is damaged or cut off: fetch it again.") from err
+
+
+def _usable(tensors: Mapping[str, Tensor], name: str, device: str) -> dict[str, Tensor]:
+    """Refuse what is no plain array of the numbers in the file; bring floats to float32."""
+    usable = {}
+    for key, tensor in tensors.items():
+        if (
+            tensor.layout != torch.strided
+            or tensor.is_quantized
+            or tensor.device.type != "cpu"
+            or tensor.numel() == 0
+            or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
+        ):
+            raise CheckpointError(f"{name} holds a tensor that is no plain array: {key}.")
+        floats = tensor.dtype in PUBLISHED_FLOATS
+        usable[key] = tensor.to(device=device, dtype=torch.float32 if floats else None)
+    return usable
+
+
+def _ours(
+    translate: Translate, tensors: Mapping[str, Tensor], name: str
+) -> dict[str, dict[str, Tensor]]:
+    try:
+        return translate(tensors)
+    except CheckpointError as err:
+        raise CheckpointError(f"{name}: {err.message}") from err
+    except (LookupError, ValueError, RuntimeError) as err:
+        raise CheckpointError(f"{name} holds tensors whose shapes no model has.") from err

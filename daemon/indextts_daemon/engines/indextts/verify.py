@@ -1,0 +1,65 @@
+"""Whether a model's files are whole: every byte is read, and every network is built of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from indextts_daemon.checkpoints import manifest, pickled
+from indextts_daemon.checkpoints.layout import Found, LayoutError, find
+
+from .convert import Meter, Progress
+from .loader import Weights
+from .networks import require_fit
+from .spelling.rules import CheckpointError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with a model, in a sentence; `where` is a file or a stage."""
+
+    where: str
+    message: str
+
+
+def verify(folder: Path, progress: Progress) -> list[Fault]:
+    """Read the model in a folder whole and return what is wrong with it: nothing, one hopes.
+
+    Of a converted model every changed bit is found. Of a published one those in files that torch
+    saved as a zip, by its checksums; elsewhere only what leaves no number, or no network.
+    """
+    try:
+        found = find(folder)
+        weights = Weights.of(found)
+    except (LayoutError, CheckpointError) as err:
+        return [Fault(where="folder", message=err.message)]
+    meter = Meter(sum(path.stat().st_size for path in found.files.values()), progress)
+    return [*_changed_files(found, meter), *_unfit_stages(weights, meter)]
+
+
+def _changed_files(found: Found, meter: Meter) -> Iterator[Fault]:
+    known = found.manifest.files if found.manifest else {}
+    for key, path in found.files.items():
+        count = meter.counting(path.name)
+        try:
+            if key in known:
+                changed = manifest.digest(path, count) != known[key].sha256
+            elif pickled.is_zip(path):
+                changed = pickled.has_damage(path, count)
+            else:
+                changed = False
+                count(path.stat().st_size)
+        except OSError as err:
+            yield Fault(where=path.name, message=f"{path.name} cannot be read ({err.strerror}).")
+            continue
+        if changed:
+            again = "convert it again" if found.converted else "fetch it again"
+            yield Fault(where=path.name, message=f"{path.name} was changed or damaged: {again}.")
+
+
+def _unfit_stages(weights: Weights, meter: Meter) -> Iterator[Fault]:
+    for stage in weights.stages:
+        meter.counting(stage)(0)
+        try:
+            require_fit(weights, stage, weights.stage(stage))
+        except CheckpointError as err:
+            yield Fault(where=stage, message=err.message)
