@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from .checkpoints.catalogue import PUBLISHED
 from .checkpoints.layout import LayoutError, find
 from .config import Settings
 from .gpu import Gpu, look
 
-MODELS = {"2.5": "indextts-2-5", "2": "indextts-2"}  # ids by version, the preferred one first
+MODELS = {one.version: one.id for one in PUBLISHED}  # the preferred one first
 PACKAGES = ("torch", "torchaudio", "safetensors", "sentencepiece", "tiktoken", "wetext")
 
 

@@ -1,7 +1,7 @@
 """Builds every room from the settings, and lets the whole of them speak without a door."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 import logging
@@ -14,20 +14,23 @@ from . import __version__
 from .api.keys import About, Services
 from .api.schema import speech as speech_schema
 from .api.speech import encoded
+from .checkpoints.catalogue import published
 from .choice import Choice, choose
 from .config import Settings
 from .errors import EngineUnavailableError, SettingsError, SpeechError
 from .identity import Identity, Pairing
 from .metrics import Metrics
+from .service.enrolment import EnrolmentProgress
 from .service.events import EventBus
 from .service.feelings import Mood
 from .service.health import Health
-from .service.models import Model, ModelPool
+from .service.models import Model, ModelPool, Prepare
 from .service.moods import BUILT_IN, load_moods, named
 from .service.queue import JobQueue
 from .service.revision import Revisions
 from .service.routing import SELF, Router, SpeechOrder
 from .service.synthesizer import Synthesizer
+from .service.voices import VoiceStore
 from .text.language import language_name, match
 from .worker.handle import WorkerSpec, WorkerState
 
@@ -63,6 +66,7 @@ def build(
             queue=JobQueue(capacity=settings.queue.capacity, metrics=metrics),
             metrics=metrics,
             events=events,
+            prepare=_preparation(choice, data_dir) if spec.engine == "indextts" else None,
         )
 
     pool = ModelPool(
@@ -119,6 +123,20 @@ def _spec(engine: str, settings: Settings, choice: Choice) -> WorkerSpec:
         step_timeout_s=settings.worker.step_timeout_s,
         nice=WORKER_NICE,
     )
+
+
+def _preparation(choice: Choice, data_dir: Path) -> Prepare:
+    """Have the recorded voices enrolled for the model before it loads."""
+    store = VoiceStore(data_dir / "voices", data_dir / "state" / "voices")
+    folder, languages = choice.folder or data_dir, published(choice.model).languages
+
+    async def prepare(say: Callable[[str], None]) -> Mapping[str, object]:
+        def told(progress: EnrolmentProgress) -> None:
+            say(f"It listens to the recordings of voices: {progress.done} of {progress.total}.")
+
+        return await store.prepare(folder, languages=languages, progress=told)
+
+    return prepare
 
 
 def _moods(data_dir: Path) -> Mapping[str, Mood]:

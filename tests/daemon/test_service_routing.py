@@ -1,6 +1,6 @@
 """Who speaks an order: the named model, else the default, else the fallback, else nobody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,10 @@ from indextts_daemon.errors import (
     UnsupportedLanguageError,
     VoiceNotFoundError,
 )
-from indextts_daemon.service.routing import OPENAI_MODELS, Router, SpeechOrder
+from indextts_daemon.service.feelings import FeelingOrder, felt
+from indextts_daemon.service.moods import BUILT_IN
+from indextts_daemon.service.routing import OPENAI_MODELS, Route, Router, SpeechOrder
+from indextts_daemon.speech import ModelInfo
 from indextts_daemon.text.language import LanguageDetector
 from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.rooms import StubModel, info, pool_of, voice
@@ -211,3 +214,64 @@ async def test_a_ready_fallback_speaks_at_once_while_the_default_is_lost() -> No
     lotus = await router.route(SpeechOrder(text="Hello.", voice="lotus", language="zh"))
     assert lotus.model.id == default.id  # only it has that voice: worth the wait
     assert default.asked == 1
+
+
+LENA = replace(voice("lena", "en"), moods=(("cheerful", "lena-laughing"), ("whisper", "otto")))
+FEELING = info(
+    "feeling", LENA, voice("lena-laughing", "en"), parameters=("speed", "seed", "emotion")
+)
+
+
+async def routed(knows: ModelInfo = FEELING, **order: Any) -> Route:
+    model = stub(knows, UP)
+    router = Router(pool_of(model), fallback=model, household_language="en")
+    return await router.route(SpeechOrder(text="Hello.", language="en", **order))
+
+
+async def test_a_mood_brings_its_feeling_and_its_pace() -> None:
+    route = await routed(mood="urgent", speed=0.8)
+    assert route.speed == pytest.approx(0.8 * BUILT_IN["urgent"].speed)
+    assert route.emotion is not None
+    assert sum(route.emotion.weights) > 0
+    assert (await routed(mood="urgent", speed=2.0)).speed == 2.0
+    assert (await routed()).emotion is None
+
+
+async def test_a_voices_own_recording_of_a_mood_goes_first() -> None:
+    recorded = (await routed(mood="cheerful")).emotion
+    assert recorded is not None
+    assert recorded.voice is not None
+    assert recorded.voice.id == "lena-laughing"
+    other = (await routed(mood="cheerful", voice="lena-laughing")).emotion
+    assert other is not None
+    assert other.voice is None
+
+
+async def test_a_mood_that_only_a_voice_has_needs_its_recording() -> None:
+    assert (await routed(mood="whisper")).emotion is None  # otto is gone
+    with pytest.raises(InvalidRequestError) as refused:
+        await routed(mood="whisper", voice="lena-laughing")
+    assert refused.value.param == "mood"
+
+
+async def test_an_emotion_goes_before_a_mood_and_a_mood_before_instructions() -> None:
+    asked = FeelingOrder(text="very sad")
+    both = await routed(mood="urgent", emotion=asked, instructions="happy")
+    assert both.emotion == felt(asked, {})
+    assert both.speed == BUILT_IN["urgent"].speed
+    assert both.degraded == ("instructions",)
+    words = await routed(instructions="very sad")
+    assert words.emotion == both.emotion
+    assert words.degraded == ()
+
+
+async def test_a_model_without_feelings_drops_them_unless_it_was_named() -> None:
+    wish = {"mood": "urgent", "intensity": 0.5, "instructions": "angry"}
+    route = await routed(EMBEDDED, **wish)
+    assert (route.speed, route.emotion) == (1.0, None)
+    assert set(route.degraded) == set(wish)
+    with pytest.raises(InvalidRequestError) as refused:
+        await routed(EMBEDDED, model="embedded", **wish)
+    assert refused.value.param == "mood"
+    named = await routed(EMBEDDED, model="embedded", instructions="angry")
+    assert named.degraded == ("instructions",)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,26 @@ async def test_the_worker_gets_each_sentence_as_written_and_as_it_is_read_aloud(
         Sentence(raw="Bring 2.", normalized="Bring two."),
     ]
     assert german == [Sentence.plain("Um 6:45 Uhr.")]
+
+
+async def test_a_spelled_out_word_stays_one_for_a_model_that_cannot_read_it() -> None:
+    here = room()
+    words = SpeechOrder(text="A <live|L AY1 V> show.", language="en")
+    await spoken(here, words)
+    here.model.info = replace(INFO, pronunciation=("cmu",))
+    await spoken(here, words)
+    [(_, _, plain), (_, _, spelled)] = here.worker.submitted
+    assert [one.normalized for one in plain] == ["A live show."]
+    assert [one.normalized for one in spelled] == ["A <live|L AY1 V> show."]
+
+
+async def test_work_without_sound_is_counted_and_not_heard() -> None:
+    silent = AudioChunk(samples=np.zeros(0, np.float32), sample_rate=24000, stages={"gpt": 0.5})
+    here = room(silent, chunk(0.5), None)
+    async with here.synthesizer.speak(HELLO) as speech:
+        heard = [len(part.samples) async for part in speech]
+    assert len(heard) == 1
+    assert speech.stages["gpt"] == 0.5
 
 
 async def test_the_audio_arrives_as_it_was_made() -> None:

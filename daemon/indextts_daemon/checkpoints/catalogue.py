@@ -30,6 +30,7 @@ class Published:
     id: str
     name: str
     version: str
+    languages: tuple[str, ...]  # BCP 47
     parts: tuple[Part, ...]
     download_bytes: int  # about; at the download the hub's own figures count
     converted_bytes: int  # about
@@ -73,6 +74,7 @@ INDEXTTS_2_5 = Published(
     id="indextts-2-5",
     name="IndexTTS-2.5",
     version="2.5",
+    languages=("en", "zh", "ja", "es", "ar"),
     parts=(
         Part(
             name="IndexTTS-2.5",
@@ -92,6 +94,7 @@ INDEXTTS_2 = Published(
     id="indextts-2",
     name="IndexTTS-2",
     version="2",
+    languages=("en", "zh"),
     parts=(
         Part(
             name="IndexTTS-2",

@@ -25,7 +25,8 @@ STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
 STOP_TIMEOUT_S = 5.0
 LEAST_RETRY_S = 1.0
 
-Prepare = Callable[[], Awaitable[Mapping[str, object]]]  # what a worker needs to be told besides
+# Makes ready what a worker needs to be told besides, and says in sentences how far that has come.
+Prepare = Callable[[Callable[[str], None]], Awaitable[Mapping[str, object]]]
 
 
 class Model:
@@ -157,13 +158,17 @@ class Model:
         """Return what to load, once all that it needs is there."""
         if self._prepare is None:
             return self.spec
-        self._preparing = True
+        self._preparing, self._reason = True, None
         self._on_state(self.state)
         try:
-            options = await self._prepare()
+            options = await self._prepare(self._say)
         finally:
             self._preparing = False
         return replace(self.spec, options={**self.spec.options, **options})
+
+    def _say(self, sentence: str) -> None:
+        self._reason = sentence
+        self._events.publish("model", id=self.id, state=str(self.state), reason=sentence)
 
     def _note_failure(self, err: EngineUnavailableError) -> None:
         self._reason, self.load_failed = err.message, True

@@ -17,6 +17,7 @@ from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.cleaning import has_words
 from indextts_daemon.text.household import read_aloud
 from indextts_daemon.text.incoming import IncomingText
+from indextts_daemon.text.pronunciation import without_pronunciation
 from indextts_daemon.worker.handle import JobStream
 
 from .recent import Recent, Spoken
@@ -74,7 +75,7 @@ class Speech:
         self._stream.end()
 
     def _speak_on(self, sentences: list[str]) -> None:
-        for sentence in _read(sentences, self.route.language):
+        for sentence in _read(sentences, self.route):
             self._stream.append(sentence)
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
@@ -231,14 +232,24 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
             emotion=route.emotion,
         ),
         route.voice,
-        _read(text.begin(route.language), route.language),
+        _read(text.begin(route.language), route),
         end=text.ended,
     )
 
 
-def _read(sentences: list[str], language: str) -> list[Sentence]:
-    """Add to what is written how it is read aloud."""
-    return [Sentence(raw=raw, normalized=read_aloud(raw, language)) for raw in sentences]
+def _read(sentences: list[str], route: Route) -> list[Sentence]:
+    """Add to what is written how it is read aloud by the route's model."""
+    info = route.model.info
+    spelled_out = info is not None and bool(info.pronunciation)
+    return [
+        Sentence(
+            raw=raw,
+            normalized=read_aloud(
+                raw if spelled_out else without_pronunciation(raw), route.language
+            ),
+        )
+        for raw in sentences
+    ]
 
 
 def _outcome(speech: Speech | None, error: BaseException | None) -> str:

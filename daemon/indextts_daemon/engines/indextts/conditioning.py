@@ -4,8 +4,9 @@ B batch, N samples, T frames of semantic features, R rows, S, D, C channels, F m
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import torch
 from torch import Tensor
 
 from indextts_daemon.errors import EngineUnavailableError, InvalidRequestError
@@ -40,6 +41,11 @@ class VoiceConditioning:
     emotion: Tensor  # (1, D), where no emotion is asked for
     prompt_condition: Tensor  # (1, F, C)
     prompt_mel: Tensor  # (1, 80, F)
+
+    def to(self, device: torch.device) -> "VoiceConditioning":
+        """Return it on a device."""
+        moved = {each.name: getattr(self, each.name).to(device) for each in fields(self)}
+        return VoiceConditioning(**moved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from indextts_daemon.checkpoints.catalogue import INDEXTTS_2, INDEXTTS_2_5
+
 SAMPLE_RATE = 22050  # Hz, of what both models speak
 HOP = 256  # samples per mel frame
 FRAMES_PER_FEATURE = 1.72  # mel frames per row of semantic features, at 50 rows a second
@@ -26,10 +28,10 @@ class Variant:
 
 
 V2 = Variant(
-    id="indextts-2",
-    name="IndexTTS-2",
-    version="2",
-    languages=("zh", "en"),
+    id=INDEXTTS_2.id,
+    name=INDEXTTS_2.name,
+    version=INDEXTTS_2.version,
+    languages=INDEXTTS_2.languages,
     language_ids=MappingProxyType({}),
     codes_per_s=50,
     second_pass=True,
@@ -38,10 +40,10 @@ V2 = Variant(
     max_codes=1500,
 )
 V2_5 = Variant(
-    id="indextts-2-5",
-    name="IndexTTS-2.5",
-    version="2.5",
-    languages=("zh", "en", "ja", "es", "ar"),
+    id=INDEXTTS_2_5.id,
+    name=INDEXTTS_2_5.name,
+    version=INDEXTTS_2_5.version,
+    languages=INDEXTTS_2_5.languages,
     language_ids=MappingProxyType({"en": 0, "zh": 1, "es": 3, "ja": 7, "ar": 13, "zhen": 105}),
     codes_per_s=25,
     second_pass=False,
