@@ -1,27 +1,22 @@
-"""A checkpoint's tensors by stage, in our spelling: the one room that opens tensor files.
+"""A checkpoint's tensors by stage, in our spelling.
 
 What is guaranteed: nothing in a file is run; a tensor that is missing, unknown, not of floats,
 of a wrong shape or not finite is refused by name. A flipped bit that leaves a finite number is
 not noticed here: `verify` notices it, by the manifest's hashes or the published files' checksums.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
-import pickle
 import re
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from indextts_daemon.checkpoints import pickled
 from indextts_daemon.checkpoints.hyperparameters import Hyperparameters
 from indextts_daemon.checkpoints.layout import Found, LayoutError, find
 
@@ -35,18 +30,13 @@ from .spelling import (
     speaker_encoder,
     vocoder,
 )
-from .spelling.rules import WRAPPER, CheckpointError
+from .spelling.rules import CheckpointError
+from .tensor_files import published, readable, safetensors, usable
 from .variant import VARIANTS, Variant
 
 ENDS = 1 << 20  # bytes at each end of a published file that its revision looks at
-PUBLISHED_FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float64})
 
 Translate = Callable[[Mapping[str, Tensor]], dict[str, dict[str, Tensor]]]
-
-WRAPPINGS = MappingProxyType(  # the key of a dict that may be around a file's tensors
-    {"gpt": "model", "s2mel": "net", "codec": "model", "vocoder": "generator"}
-)
-NAMELESS = MappingProxyType({"emotion_speakers": "spk_matrix", "emotion_rows": "emo_matrix"})
 
 
 def _listeners(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -105,7 +95,7 @@ class Weights:
     @classmethod
     def of(cls, found: Found) -> Self:
         """Name what was found. Raises CheckpointError."""
-        with _readable("The model"):
+        with readable("The model"):
             revision = _revision(found)
         variant = next(one for one in VARIANTS if one.version == found.version)
         return cls(found=found, variant=variant, revision=revision)
@@ -154,10 +144,10 @@ class Weights:
         files = self.found.files
         tensors: dict[str, Tensor] = {}
         if self.found.converted:
-            tensors = _usable(_safetensors(files[stage]), files[stage].name, device)
+            tensors = usable(safetensors(files[stage]), files[stage].name, device)
         else:
             for role, translate in ORIGINS[stage].items():
-                upstream = _usable(_published(role, files[role]), files[role].name, device)
+                upstream = usable(published(role, files[role]), files[role].name, device)
                 tensors |= _ours(translate, upstream, files[role].name).get(stage, {})
         telling = TELLING.get((self.variant.version, stage))
         if telling and telling not in tensors:
@@ -219,14 +209,6 @@ class _Undrawn(TorchFunctionMode):
         return given["tensor"] if draws else func(*args, **given)
 
 
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as err:
-        raise CheckpointError(f"{name} cannot be read ({err.strerror}).") from err
-
-
 def _revision(found: Found) -> str:
     sha256 = hashlib.sha256()
     if found.manifest is not None:
@@ -242,75 +224,6 @@ def _revision(found: Found) -> str:
                 file.seek(max(ENDS, size - ENDS))
                 sha256.update(file.read(ENDS))
     return sha256.hexdigest()[:16]
-
-
-def _published(role: str, path: Path) -> dict[str, Tensor]:
-    """Read a published file's tensors without what is wrapped around them and their names."""
-    if path.suffix == ".safetensors":
-        return _safetensors(path)
-    content = _unpickled(path)
-    if role in NAMELESS:
-        content = {NAMELESS[role]: content}
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path.name} holds no tensors by name.")
-    wrapped = content.get(WRAPPINGS.get(role, ""))
-    return _flat(wrapped if isinstance(wrapped, dict) else content, path.name)
-
-
-def _flat(content: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for key, value in content.items():
-        if isinstance(value, Tensor):
-            tensors[str(key).removeprefix(WRAPPER)] = value.detach()
-        elif isinstance(value, dict) and all(isinstance(one, Tensor) for one in value.values()):
-            inner = _flat(value, name).items()
-            tensors |= {f"{key}.{inner_key}": tensor for inner_key, tensor in inner}
-        else:
-            raise CheckpointError(f"{name} holds something that is no tensor: {key}.")
-    return tensors
-
-
-def _unpickled(path: Path) -> Any:
-    """Load what torch saved: tensors and plain containers, or nothing at all."""
-    with _readable(path.name):
-        mapped = pickled.is_zip(path)
-    try:
-        if mapped:
-            pickled.key_names(path)  # looks at the checksum, so what is odd after this is meant
-        return torch.load(  # noqa: TID251 the one place: it runs no code, as weights_only says
-            path, map_location="cpu", weights_only=True, mmap=mapped
-        )
-    except pickle.UnpicklingError as err:
-        raise CheckpointError(
-            f"{path.name} holds something else than tensors; it was refused and not run."
-        ) from err
-    except Exception as err:  # damaged bytes make an unpickler raise anything
-        raise CheckpointError(f"{path.name} is damaged or cut off: fetch it again.") from err
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    with _readable(path.name):
-        try:
-            return load_file(path)
-        except (SafetensorError, ValueError, KeyError) as err:
-            raise CheckpointError(f"{path.name} is damaged or cut off: fetch it again.") from err
-
-
-def _usable(tensors: Mapping[str, Tensor], name: str, device: str) -> dict[str, Tensor]:
-    """Refuse what is no plain array of the numbers in the file; bring floats to float32."""
-    usable = {}
-    for key, tensor in tensors.items():
-        if (
-            tensor.layout != torch.strided
-            or tensor.is_quantized
-            or tensor.device.type != "cpu"
-            or tensor.numel() == 0
-            or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
-        ):
-            raise CheckpointError(f"{name} holds a tensor that is no plain array: {key}.")
-        floats = tensor.dtype in PUBLISHED_FLOATS
-        usable[key] = tensor.to(device=device, dtype=torch.float32 if floats else None)
-    return usable
 
 
 def _ours(
