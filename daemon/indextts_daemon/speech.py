@@ -35,7 +35,7 @@ class ModelInfo:
     name: str
     revision: str  # hash over the weights
     voices: tuple[Voice, ...]  # per language, the first that speaks it is its default
-    parameters: frozenset[str]  # of `speed`, `seed`, `emotion`: what the engine can act on
+    parameters: frozenset[str]  # of speed, seed, emotion, emotion_text: what it can act on
     max_jobs: int  # jobs worth having live at once; the queue holds the rest
     pronunciation: tuple[str, ...] = ()  # of PRONUNCIATIONS: what it understands in a text
 
@@ -60,10 +60,15 @@ PRONUNCIATIONS = ("pinyin", "cmu", "kana")  # how a text may spell out what to s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emotion:
-    """How words are to feel: a weight for each of EMOTIONS, or as somebody's recording does."""
+    """How words are to feel: a weight for each of EMOTIONS, or as somebody's recording does.
+
+    An engine with the parameter `emotion_text` may judge `text` itself and put `strength` to that;
+    `weights` are then what rules make of it, ready for an engine that cannot after all.
+    """
 
     weights: tuple[float, ...] = ()  # at most 0.8 in all; empty where `voice` says it
     voice: Voice | None = None
+    text: str = ""  # the words that `weights` come from
     strength: float = 1.0  # 0 is the voice's own feeling
 
 

@@ -24,9 +24,9 @@ from custom_components.indextts.client import (
 )
 from custom_components.indextts.errors import error_key
 from indextts_daemon.engines.fake import crc_of
-from indextts_daemon.service.feelings import limited
 from indextts_daemon.service.moods import BUILT_IN
 from indextts_daemon.speech import Emotion
+from indextts_daemon.text.feelings import limited
 from tests.contract.conftest import Connect, Daemon, running
 
 FRAME = struct.Struct("<4h")  # voice tag, text's crc, generation, counter

@@ -3,7 +3,7 @@
 import pytest
 
 from indextts_daemon.errors import InvalidRequestError
-from indextts_daemon.service.feelings import FeelingOrder, Mood, felt, in_mood, limited, scaled
+from indextts_daemon.service.feelings import FeelingOrder, Mood, felt, in_mood
 from indextts_daemon.speech import EMOTIONS, Voice
 
 NOBODY: dict[str, Voice] = {}
@@ -24,17 +24,6 @@ def weights(**named: float) -> tuple[float, ...]:
     return tuple(named.get(name, 0.0) for name in EMOTIONS)
 
 
-def test_a_feeling_is_biased_and_never_more_than_a_voice_can_bear() -> None:
-    assert limited(weights(happy=1)) == pytest.approx(weights(happy=0.8))
-    assert limited(weights(surprised=0.5)) == pytest.approx(weights(surprised=0.34375))
-    assert sum(limited([1.0] * 8)) == pytest.approx(0.8)
-
-
-def test_a_strength_of_one_leaves_every_digit_and_others_four() -> None:
-    assert scaled((0.33333,) * 8, 1.0) == (0.33333,) * 8
-    assert scaled((0.33333,) * 8, 0.6) == (0.1999,) * 8
-
-
 def test_an_intensity_over_one_stays_within_the_limit() -> None:
     emotion = felt(FeelingOrder(weights=weights(sad=0.7)), NOBODY, 2.0)
     assert sum(emotion.weights) == pytest.approx(0.8)
@@ -43,6 +32,16 @@ def test_an_intensity_over_one_stays_within_the_limit() -> None:
 def test_words_become_the_weights_they_name() -> None:
     emotion = felt(FeelingOrder(text="very happy"), NOBODY)
     assert emotion.weights == pytest.approx(weights(happy=0.8))
+
+
+def test_words_stay_with_their_weights_for_an_engine_that_judges_them() -> None:
+    order = FeelingOrder(text="very sad", strength=0.5)
+    plain, judged = felt(order, NOBODY, 0.5), felt(order, NOBODY, 0.5, judges=True)
+    assert (judged.text, judged.strength) == ("very sad", 0.25)
+    assert judged.weights == plain.weights == pytest.approx(weights(sad=0.2))
+    assert plain.text == ""
+    by_weight = FeelingOrder(weights=weights(sad=0.7))
+    assert felt(by_weight, NOBODY, judges=True) == felt(by_weight, NOBODY)
 
 
 def test_a_voice_lends_its_feeling_at_most_whole() -> None:

@@ -265,6 +265,16 @@ async def test_an_emotion_goes_before_a_mood_and_a_mood_before_instructions() ->
     assert words.degraded == ()
 
 
+async def test_words_about_a_feeling_go_to_a_model_that_judges_them_and_no_other() -> None:
+    judges = replace(FEELING, parameters=FEELING.parameters | {"emotion_text"})
+    for wish in ({"instructions": "very sad"}, {"emotion": FeelingOrder(text="very sad")}):
+        judged, plain = (await routed(judges, **wish)).emotion, (await routed(**wish)).emotion
+        assert judged is not None
+        assert plain is not None
+        assert (judged.text, plain.text) == ("very sad", "")
+        assert judged.weights == plain.weights
+
+
 async def test_a_model_without_feelings_drops_them_unless_it_was_named() -> None:
     wish = {"mood": "urgent", "intensity": 0.5, "instructions": "angry"}
     route = await routed(EMBEDDED, **wish)

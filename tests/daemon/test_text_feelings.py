@@ -5,7 +5,7 @@ import time
 import pytest
 
 from indextts_daemon.speech import EMOTIONS
-from indextts_daemon.text.feelings import weights_of
+from indextts_daemon.text.feelings import borne, limited, scaled, weights_of
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from indextts_daemon.text.feelings import weights_of
     ],
 )
 def test_a_feeling_is_read_from_its_words(text: str, named: dict[str, float]) -> None:
-    assert weights_of(text) == tuple(named.get(name, 0.0) for name in EMOTIONS)
+    assert weights_of(text) == weights(**named)
 
 
 def test_hostile_words_cost_linear_time() -> None:
@@ -38,3 +38,23 @@ def test_hostile_words_cost_linear_time() -> None:
     for hostile in ("not " * 5000, "a bit " * 5000, "不" * 20000, "very " * 5000, " " * 20000):
         weights_of(hostile)
     assert time.process_time() - begun < 5
+
+
+def weights(**named: float) -> tuple[float, ...]:
+    return tuple(named.get(name, 0.0) for name in EMOTIONS)
+
+
+def test_a_feeling_is_biased_and_never_more_than_a_voice_can_bear() -> None:
+    assert limited(weights(happy=1)) == pytest.approx(weights(happy=0.8))
+    assert limited(weights(surprised=0.5)) == pytest.approx(weights(surprised=0.34375))
+    assert sum(limited([1.0] * 8)) == pytest.approx(0.8)
+
+
+def test_a_strength_of_one_leaves_every_digit_and_others_four() -> None:
+    assert scaled((0.33333,) * 8, 1.0) == (0.33333,) * 8
+    assert scaled((0.33333,) * 8, 0.6) == (0.1999,) * 8
+
+
+def test_a_strength_over_one_stays_within_what_a_voice_can_bear() -> None:
+    assert borne(weights(sad=0.7), 2.0) == pytest.approx(weights(sad=0.8))
+    assert borne(weights(happy=1), 0.5) == pytest.approx(weights(happy=0.4))

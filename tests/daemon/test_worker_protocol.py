@@ -59,6 +59,7 @@ emotions = st.builds(
     Emotion,
     weights=st.lists(seconds, max_size=8).map(tuple),
     voice=st.none() | voices,
+    text=texts,
     strength=seconds,
 )
 chunks = st.builds(

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from indextts_daemon.engines.fake import FRAME, crc_of
-from indextts_daemon.service.feelings import limited
 from indextts_daemon.service.moods import BUILT_IN
 from indextts_daemon.speech import Emotion
+from indextts_daemon.text.feelings import limited
 from tests.daemon.recognition import SENTENCES
 from tests.e2e.assist import LOSSLESS as TO_A_SATELLITE, assistant, converse
 from tests.e2e.daemon_process import DaemonProcess

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indextts_daemon.service.feelings import limited, scaled
+from indextts_daemon.text.feelings import limited, scaled
 from tests.engine.parity import ParitySet
 
 

@@ -1,18 +1,11 @@
-"""How words are to feel: household moods by name, and the arithmetic of emotion weights.
+"""How words are to feel: as a mood of the household says, or as a client does."""
 
-Weights follow EMOTIONS. Bias and limit are upstream's: some feelings sound stronger than others,
-and above 0.8 in all a voice stops being itself.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from indextts_daemon.errors import InvalidRequestError
 from indextts_daemon.speech import Emotion, Voice
-from indextts_daemon.text.feelings import weights_of
-
-BIAS = (0.9375, 0.875, 1.0, 1.0, 0.9375, 0.9375, 0.6875, 0.5625)
-LIMIT = 0.8
+from indextts_daemon.text.feelings import borne, limited, weights_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +28,17 @@ class FeelingOrder:
     strength: float = 1.0
 
 
-def limited(weights: Sequence[float], *, bias: bool = True) -> tuple[float, ...]:
-    """Return weights that a voice can bear: each times its bias, then at most 0.8 in all."""
-    weighed = [w * b for w, b in zip(weights, BIAS, strict=True)] if bias else list(weights)
-    total = sum(weighed)
-    if total > LIMIT:
-        weighed = [weight * (LIMIT / total) for weight in weighed]
-    return tuple(weighed)
+def felt(
+    order: FeelingOrder,
+    voices: Mapping[str, Voice],
+    intensity: float = 1.0,
+    *,
+    judges: bool = False,
+) -> Emotion:
+    """Read what was asked; words stay with it where the engine `judges` them itself.
 
-
-def scaled(weights: Sequence[float], strength: float) -> tuple[float, ...]:
-    """Return weights times a strength, cut to four decimals; as they are for a strength of 1."""
-    if strength == 1.0:
-        return tuple(weights)
-    return tuple(int(weight * strength * 10000) / 10000 for weight in weights)
-
-
-def felt(order: FeelingOrder, voices: Mapping[str, Voice], intensity: float = 1.0) -> Emotion:
-    """Read what was asked. Raises InvalidRequestError for a voice that the model lacks."""
+    Raises InvalidRequestError for a voice that the model lacks.
+    """
     if order.voice is not None:
         if order.voice not in voices:
             raise InvalidRequestError(
@@ -60,8 +46,11 @@ def felt(order: FeelingOrder, voices: Mapping[str, Voice], intensity: float = 1.
                 param="emotion.voice",
             )
         return Emotion(voice=voices[order.voice], strength=min(order.strength * intensity, 1.0))
-    weights = limited(order.weights or weights_of(order.text or ""))
-    return Emotion(weights=limited(scaled(weights, order.strength * intensity), bias=False))
+    text, strength = order.text or "", order.strength * intensity
+    weights = borne(order.weights or weights_of(text), strength)
+    if judges and text:
+        return Emotion(weights=weights, text=text, strength=strength)
+    return Emotion(weights=weights)
 
 
 def in_mood(

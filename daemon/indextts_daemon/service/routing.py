@@ -164,15 +164,16 @@ class Router:
             return speed, None
         voices = {known.id: known for known in info.voices}
         intensity = 1.0 if order.intensity is None else order.intensity
+        judges = "emotion_text" in info.parameters
         emotion: Emotion | None = None
         if order.mood is not None:
             mood = self._mood(order.mood, voice)
             speed = min(max(speed * mood.speed, SLOWEST), FASTEST)
             emotion = in_mood(mood, voice, voices, intensity)
         elif order.instructions is not None:
-            emotion = felt(FeelingOrder(text=order.instructions), voices, intensity)
+            emotion = felt(FeelingOrder(text=order.instructions), voices, intensity, judges=judges)
         if order.emotion is not None:
-            emotion = felt(order.emotion, voices, intensity)
+            emotion = felt(order.emotion, voices, intensity, judges=judges)
         return speed, emotion
 
     def _mood(self, name: str, voice: Voice) -> Mood:

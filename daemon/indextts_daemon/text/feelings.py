@@ -1,13 +1,20 @@
-"""From words about a feeling to weights: keyword rules in English and Chinese.
+"""From words about a feeling to weights by keyword rules, and the arithmetic of weights.
 
 "very happy" and 非常高兴 are stronger than "happy", "a bit sad" and 有点难过 weaker, and what is
 denied ("not angry", 不生气) is not felt. Words that name no feeling mean calm.
+
+Weights follow EMOTIONS. Bias and limit are upstream's: some feelings sound stronger than others,
+and above 0.8 in all a voice stops being itself.
 """
 
+from collections.abc import Sequence
 from functools import cache
 import re
 
 from indextts_daemon.speech import EMOTIONS
+
+BIAS = (0.9375, 0.875, 1.0, 1.0, 0.9375, 0.9375, 0.6875, 0.5625)
+LIMIT = 0.8
 
 _PLAIN, _STRONG, _WEAK = 0.8, 1.0, 0.5
 
@@ -77,3 +84,24 @@ def weights_of(text: str) -> tuple[float, ...]:
     if not any(found.values()):
         found["calm"] = 1.0
     return tuple(found.values())
+
+
+def limited(weights: Sequence[float], *, bias: bool = True) -> tuple[float, ...]:
+    """Return weights that a voice can bear: each times its bias, then at most 0.8 in all."""
+    weighed = [w * b for w, b in zip(weights, BIAS, strict=True)] if bias else list(weights)
+    total = sum(weighed)
+    if total > LIMIT:
+        weighed = [weight * (LIMIT / total) for weight in weighed]
+    return tuple(weighed)
+
+
+def scaled(weights: Sequence[float], strength: float) -> tuple[float, ...]:
+    """Return weights times a strength, cut to four decimals; as they are for a strength of 1."""
+    if strength == 1.0:
+        return tuple(weights)
+    return tuple(int(weight * strength * 10000) / 10000 for weight in weights)
+
+
+def borne(weights: Sequence[float], strength: float) -> tuple[float, ...]:
+    """Return weights as a voice is to feel them: limited, at a strength, and limited again."""
+    return limited(scaled(limited(weights), strength), bias=False)

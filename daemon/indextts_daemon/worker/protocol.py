@@ -312,6 +312,7 @@ def _emotion(fields: Any) -> Emotion | None:
     return Emotion(
         weights=tuple(float(_is(weight, int, float)) for weight in _is(fields["weights"], list)),
         voice=None if lender is None else _voice(_is(lender, dict)),
+        text=_is(fields["text"], str),
         strength=float(_is(fields["strength"], int, float)),
     )
 
