@@ -323,7 +323,17 @@ def test_a_model_that_was_never_loaded_has_no_voices_yet() -> None:
     both = pool()
     both.default.info = None
     assert list(both.voices()) == ["heart", "pico"]
+
+
+def test_what_another_says_in_the_defaults_place_is_not_kept_for_its_own() -> None:
+    both = pool()
+    usual, (default, other) = both.revision(), both
+    default.state = WorkerState.loading
+    assert both.revision() == f"{other.id}-weights" != usual
+    other.state = WorkerState.failed
     assert both.revision() is None
+    default.state = WorkerState.ready
+    assert both.revision() == usual
 
 
 def test_the_revision_changes_with_what_is_heard_and_with_nothing_else() -> None:

@@ -270,9 +270,18 @@ class ModelPool:
         return found
 
     def revision(self) -> str | None:
-        """Return what changes when the same words would sound different; None before loading."""
-        info, rules = self.default.info, f"{TEXT_RULES_VERSION} {self._manner}".rstrip()
-        return None if info is None else self.revisions.of(info, rules=rules)
+        """Return what changes when the same words would sound different; None if none can.
+
+        While another model stands in for the default it is that one's, so that nobody keeps what
+        it says for the default's own.
+        """
+        rules = f"{TEXT_RULES_VERSION} {self._manner}".rstrip()
+        if self.default.info is not None and self.default.state is WorkerState.ready:
+            return self.revisions.of(self.default.info, rules=rules)
+        for model in self:
+            if model.info is not None and model.state is WorkerState.ready:
+                return f"{model.id}-{model.info.revision}"
+        return None
 
     async def close(self) -> None:
         """End every worker."""
