@@ -98,16 +98,26 @@ class Router:
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError) as refusal:
             if self._fallback is self._pool.default:
                 raise
-            down = isinstance(refusal, EngineUnavailableError)
+            if isinstance(refusal, EngineUnavailableError):
+                return await self._plain(order, refusal)
             try:
-                offer = await self._offer(self._fallback, order, substitute=True)
+                return await self._offer(self._fallback, order, substitute=True)
             except VoiceNotFoundError:
                 raise refusal from None
-            except UnsupportedLanguageError:
-                if down:  # the default may speak it once it is back
-                    raise refusal from None
-                raise
-            return _for_want_of_the_default(offer) if down else offer
+
+    async def _plain(self, order: SpeechOrder, refusal: EngineUnavailableError) -> Route:
+        """Let the fallback speak while the default is down: a plain voice rather than none."""
+        degraded: tuple[str, ...] = ("model",)
+        try:
+            try:
+                offer = await self._offer(self._fallback, order, substitute=True)
+            except VoiceNotFoundError:  # the default may have it
+                degraded = ("model", "voice")
+                anybody = replace(order, voice=None)
+                offer = await self._offer(self._fallback, anybody, substitute=True)
+        except UnsupportedLanguageError:
+            raise refusal from None
+        return replace(offer, degraded=(*degraded, *offer.degraded))
 
     async def _stand_in(self, order: SpeechOrder) -> Route | None:
         """Let a fallback that is ready speak at once while the default is not, where it can."""
@@ -118,7 +128,7 @@ class Router:
             offer = await self._offer(self._fallback, order, substitute=True)
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError):
             return None
-        return _for_want_of_the_default(offer)
+        return replace(offer, degraded=("model", *offer.degraded))
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
         if model.info is None or model.load_failed or model.state is not WorkerState.ready:
@@ -212,8 +222,3 @@ class Router:
             self._detector.detect(order.text, household=household or self._household, among=spoken),
             spoken,
         )
-
-
-def _for_want_of_the_default(offer: Route) -> Route:
-    """Say of an offer that the default model was left out, too."""
-    return replace(offer, degraded=("model", *offer.degraded))
