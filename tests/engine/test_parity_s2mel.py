@@ -20,6 +20,7 @@ from indextts_daemon.engines.indextts.models.length_regulator import (
 from indextts_daemon.engines.indextts.spelling import s2mel
 from indextts_daemon.engines.indextts.variant import V2, VARIANTS, Variant
 from tests.engine.decoder import result
+from tests.engine.listeners import codec
 from tests.engine.parity import ParitySet
 
 FILE = "golden_s2mel"
@@ -37,16 +38,20 @@ def length_regulator(golden: ParitySet) -> LengthRegulator:
     return network
 
 
-def test_latents_sharpen_the_features(golden: ParitySet) -> None:
-    given = golden.given(FILE, *({"vq2emb"} & golden.tensors(FILE).keys()))
-    if variant_of(golden).second_pass:
-        tensors = s2mel.translate(golden.weights("s2mel"))["latent_projection"]
-        with torch.device("meta"):
-            network = LatentProjection(LatentProjectionSizes.of(tensors))
-        network.load_state_dict(tensors, strict=True, assign=True)
-        made = network(golden.tensors("golden_gpt")["a.latent"])
-        golden.check(FILE, "gpt_layer_out", made)
-        golden.check(FILE, "s_infer", given[0] + made)
+def test_codes_become_features(golden: ParitySet) -> None:
+    [codes] = golden.given(FILE, "codes")
+    if not variant_of(golden).second_pass:
+        golden.check(FILE, "s_infer", codec(golden).decode(codes))
+        return
+    tensors = s2mel.translate(golden.weights("s2mel"))["latent_projection"]
+    with torch.device("meta"):
+        network = LatentProjection(LatentProjectionSizes.of(tensors))
+    network.load_state_dict(tensors, strict=True, assign=True)
+    embedded = codec(golden).embed(codes)
+    sharpened = network(golden.tensors("golden_gpt")["a.latent"])
+    golden.check(FILE, "vq2emb", embedded)
+    golden.check(FILE, "gpt_layer_out", sharpened)
+    golden.check(FILE, "s_infer", embedded + sharpened)
 
 
 def test_codes_last_so_many_frames(golden: ParitySet) -> None:
