@@ -1,13 +1,15 @@
 """A daemon as a household runs it: a process of its own, met by its command line and its port."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 import os
 from pathlib import Path
 import re
+import signal
 import socket
 import sys
+from typing import Any
 
 import aiohttp
 
@@ -38,6 +40,14 @@ def lan_address() -> str:
     return address
 
 
+def _running(module: str, parent: int) -> Iterator[int]:
+    """Find a process's children that run a module."""
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with suppress(FileNotFoundError):  # it has ended
+            if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                yield int(child)
+
+
 class DaemonProcess:
     """Keeps one data folder, and its port unless told otherwise, through any number of starts.
 
@@ -49,18 +59,18 @@ class DaemonProcess:
         self.host = host
         self.port = port or free_port(host)
         self.output = folder / "daemon.log"
-        self._data = folder / "data"
+        self.data = folder / "data"
         self._engine = engine
         self._announced = not host.startswith("127.")
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Run it until it says that it speaks, and is announced."""
+    async def start(self, *, until: str = "") -> None:
+        """Run it until it says that it speaks, and is announced; or a line that matches `until`."""
         with self.output.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 COMMAND,
                 "serve",
-                *(f"--engine={self._engine}", f"--data-dir={self._data}"),
+                *(f"--engine={self._engine}", f"--data-dir={self.data}"),
                 *(f"--host={self.host}", f"--port={self.port}"),
                 *([] if self._announced else ["--no-zeroconf"]),
                 env=self._environment,
@@ -69,7 +79,8 @@ class DaemonProcess:
                 stderr=log,
                 start_new_session=True,  # the Ctrl-C of a terminal is for whoever runs this
             )
-        last_line = f"Announced by zeroconf on {self.host}" if self._announced else "ready"
+        announced = re.escape(f"Announced by zeroconf on {self.host}")
+        last_line = until or (announced if self._announced else "ready")
         await eventually(
             lambda: self._has_said(last_line), what=f"the line {last_line!r}", within_s=START_S
         )
@@ -100,18 +111,34 @@ class DaemonProcess:
 
     def settle(self, settings: str) -> None:
         """Replace the settings, in YAML, that the next start reads."""
-        self._data.mkdir(exist_ok=True)
-        (self._data / "settings.yaml").write_text(settings)
+        self.data.mkdir(exist_ok=True)
+        (self.data / "settings.yaml").write_text(settings)
 
     def forget(self) -> None:
         """Know none of those that it was paired with, from the next start on."""
-        (self._data / "token").unlink()
+        (self.data / "token").unlink()
+
+    async def tells(self, path: str) -> dict[str, Any]:
+        """Return what it tells anybody at a path."""
+        async with aiohttp.ClientSession(self.url) as session, session.get(path) as response:
+            return dict(await response.json())
+
+    @asynccontextmanager
+    async def held_up(self, module: str) -> AsyncIterator[None]:
+        """Keep the process that it starts for a module from going on, as if that took hours."""
+        pid = await eventually(lambda: self._started(module), what=module, within_s=START_S)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     async def pairing_code(self) -> str:
         """Ask for a code as its owner does."""
         process = await asyncio.create_subprocess_exec(
             COMMAND,
-            *("pair", f"--data-dir={self._data}", f"--host={self.host}", f"--port={self.port}"),
+            *("pair", f"--data-dir={self.data}", f"--host={self.host}", f"--port={self.port}"),
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -138,7 +165,7 @@ class DaemonProcess:
 
     @property
     def credentials(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {(self._data / 'token').read_text().strip()}"}
+        return {"Authorization": f"Bearer {(self.data / 'token').read_text().strip()}"}
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -146,13 +173,17 @@ class DaemonProcess:
         own = {key: value for key, value in os.environ.items() if not key.startswith("INDEXTTS_")}
         return own | {"INDEXTTS_DISCOVERY__NAME": self.name}
 
+    async def _started(self, module: str) -> int | None:
+        assert self._process is not None
+        return next(_running(module, self._process.pid), None)
+
     async def _has_said(self, line: str) -> bool | None:
         said = self.output.read_text()
         assert self._process is not None
         if self._process.returncode is not None:
             self._process = None
             raise AssertionError(f"the daemon ended at its start:\n{said}")
-        return line in said.splitlines() or None
+        return any(re.fullmatch(line, one) for one in said.splitlines()) or None
 
 
 @asynccontextmanager

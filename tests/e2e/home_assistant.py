@@ -164,6 +164,10 @@ class HomeAssistant:
     async def abandon_flow(self, flow_id: str) -> None:
         await self.request("DELETE", f"api/config/config_entries/flow/{flow_id}")
 
+    async def diagnostics(self, entry_id: str) -> dict[str, Any]:
+        """Download what an entry tells about itself."""
+        return dict((await self.request("GET", f"api/diagnostics/config_entry/{entry_id}"))["data"])
+
     async def voices(self, entity_id: str, language: str) -> list[str]:
         """Return the ids of the voices that a person can choose for a language."""
         found = await self.command("tts/engine/voices", engine_id=entity_id, language=language)
@@ -176,6 +180,10 @@ class HomeAssistant:
         place = await self.place(entity_id, message, cache=cache, **options)
         async with self._session.get(f"{self.url}{place}") as response:
             return response.status, await response.read()
+
+    async def forget_speech(self) -> None:
+        """Empty the cache: `cache=False` still gets what was spoken within minutes."""
+        await self.command("call_service", domain="tts", service="clear_cache", service_data={})
 
     async def place(
         self, entity_id: str, message: str, *, cache: bool = False, **options: Any
