@@ -113,12 +113,12 @@ END
   export APT_CONFIG=$1/apt.conf
 }
 
-# test_environment GROUP...: .venv, with the engine and these groups of pyproject's. For some Pythons one package is built here.
+# test_environment GROUP...: .venv, with the whole engine and these groups of pyproject's. For some Pythons one package is built here.
 test_environment() {
   local group options=()
   for group in "$@"; do options+=(--group "$root/pyproject.toml:$group"); done
   system_packages c++=g++ python3-config=python3-dev
-  daemon_environment "$*" indextts "${options[@]}"
+  daemon_environment "$*" indextts,emotion "${options[@]}"
 }
 
 # home_assistant_environment: .venv-ha, for the integration's tests; two of its packages are built here.
