@@ -9,11 +9,11 @@ from torch import Tensor
 BASE = 10000.0
 
 
-def turns(positions: int, width: int, device: torch.device) -> Tensor:
+def turns(positions: int, width: int, device: torch.device, base: float = BASE) -> Tensor:
     """Return cosine and sine of each position's angles, (2,T,D/2), in float32."""
     exponents = torch.arange(0, width, 2, dtype=torch.float32, device=device) / width
     places = torch.arange(positions, dtype=torch.float32, device=device)
-    angles = torch.outer(places, 1.0 / BASE**exponents)
+    angles = torch.outer(places, 1.0 / base**exponents)
     return torch.stack((angles.cos(), angles.sin()))
 
 
