@@ -23,6 +23,7 @@ W2V_BERT = ["feature_projection.projection.weight", "encoder.layers.0.ffn1_layer
 REP_CODEC = ["encoder.0.embed.weight", "quantizer.quantizers.0.codebook.weight"]
 ACOUSTIC = ["encoder.block.0.weight", "quantizer.quantizers.0.codebook.weight"]
 QWEN = ["model.layers.0.mlp.up_proj.weight"]
+QWEN_CONFIG = {"model_type": "qwen3", "rms_norm_eps": 1e-6, "rope_theta": 1_000_000}
 
 
 def write_torch_file(path: Path, content: object) -> Path:
@@ -62,4 +63,12 @@ def write_published(folder: Path, version: str = "2.5", *, others: str = "") -> 
     else:
         (folder / "some_words.tiktoken").touch()
         (folder / "codec.pth").touch()
+    return folder
+
+
+def write_judge(folder: Path) -> Path:
+    """Write what judges words about a feeling."""
+    write_safetensors(folder / "model.safetensors", QWEN)
+    (folder / "config.json").write_text(json.dumps(QWEN_CONFIG), "utf-8")
+    (folder / "tokenizer.json").write_text("{}", "utf-8")
     return folder

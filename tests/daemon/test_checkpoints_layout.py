@@ -13,6 +13,7 @@ from indextts_daemon.checkpoints import layout, manifest
 from indextts_daemon.checkpoints.layout import (
     CONVERTED,
     DEPTH,
+    FEELINGS,
     NAMES_OF,
     LayoutError,
     find,
@@ -23,6 +24,7 @@ from tests.daemon.checkpoint_files import (
     ACOUSTIC,
     GPT_KEYS,
     QWEN,
+    write_judge,
     write_published,
     write_safetensors,
     write_torch_file,
@@ -84,6 +86,22 @@ def test_files_of_one_name_are_told_by_their_tensors(tmp_path: Path, version: st
     found = find(tmp_path)
     assert found.files["semantic_encoder"].parent.name == "w2v-bert-2.0"
     assert version == "2.5" or found.files["codec"].parent.name == "semantic_codec"
+
+
+def test_what_judges_feelings_is_found_where_it_is_whole(tmp_path: Path) -> None:
+    write_published(tmp_path, others="a")
+    (tmp_path / "config.json").write_text('{"model_type": "wav2vec2-bert"}', "utf-8")
+    folder = write_judge(tmp_path / "b" / "any name")
+    found = find(tmp_path)
+    assert {found.files[role].name for role in FEELINGS} == {*FEELINGS.values()}
+    assert {found.files[role].parent.name for role in FEELINGS} == {"any name"}
+    for name in FEELINGS.values():
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        assert not FEELINGS.keys() & find(tmp_path).files.keys()
+        (folder / name).write_bytes(content)
+    (folder / "config.json").write_text('{"model_type": "qwen2"}', "utf-8")
+    assert not FEELINGS.keys() & find(tmp_path).files.keys()
 
 
 def test_a_file_told_by_its_tensors_may_have_any_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A manifest says exactly what a converted model is, or it is damaged; it names no other folder."""
 
+from dataclasses import replace
 import hashlib
 import json
 from pathlib import Path
@@ -33,6 +34,21 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     manifest.write(tmp_path, WHOLE)
     assert manifest.read(tmp_path) == WHOLE
     assert set(WHOLE.files) == {"gpt", "tokenizer"}
+
+
+def test_what_judges_feelings_may_be_part_of_it(tmp_path: Path) -> None:
+    judging = replace(WHOLE, feelings={"feelings": replace(RECORD, name="feelings.safetensors")})
+    manifest.write(tmp_path, judging)
+    assert manifest.read(tmp_path) == judging
+    assert set(judging.files) == {"gpt", "tokenizer", "feelings"}
+
+
+def test_a_manifest_from_before_there_were_judges_is_read(tmp_path: Path) -> None:
+    manifest.write(tmp_path, WHOLE)
+    content = content_of(tmp_path)
+    del content["feelings"]
+    (tmp_path / manifest.NAME).write_text(json.dumps(content), "utf-8")
+    assert manifest.read(tmp_path) == WHOLE
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:

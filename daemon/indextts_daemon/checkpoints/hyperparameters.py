@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 
 LARGEST_FILE = 1 << 20  # bytes; the published ones have 3 kB
 MOST_HEADS = 1024
+QWEN_EPSILON = 1e-6
 EMOTIONS = 8
 
 
@@ -55,6 +57,27 @@ def checked(name: str, *, gpt_heads: Any, dit_heads: Any, emotion_groups: Any) -
     return Hyperparameters(
         gpt_heads=gpt_heads, dit_heads=dit_heads, emotion_groups=tuple(emotion_groups)
     )
+
+
+def qwen_base(path: Path) -> float | None:
+    """Return the base of the rotary positions that a Qwen3's config.json says.
+
+    None if it is another model's, or says what our network does not do. Raises OSError.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        return None
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    base = _at(config, "rope_theta") or _at(config, "rope_parameters", "rope_theta")
+    usual = (
+        _at(config, "model_type") == "qwen3"
+        and _at(config, "rms_norm_eps") == QWEN_EPSILON
+        and not _at(config, "rope_scaling")
+        and _at(config, "rope_parameters", "rope_type") in {None, "default"}
+    )
+    return float(base) if usual and type(base) in {int, float} and base > 1 else None
 
 
 def _is_count(value: Any) -> bool:

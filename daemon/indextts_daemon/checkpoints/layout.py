@@ -38,6 +38,11 @@ NAMES_OF = {
     "2": {**NAMES, "codec": REP_CODEC, "tokenizer": "bpe.model"},
     "2.5": {**NAMES, "codec": "codec.pth", "tokenizer": "*.tiktoken"},
 }
+FEELINGS = {  # what judges words about a feeling, for those who want it; in a folder of its own
+    "feelings": "model.safetensors",
+    "feelings_config": "config.json",
+    "feelings_tokenizer": "tokenizer.json",
+}
 MARKS = {
     W2V_BERT: {"feature_projection.projection.weight", "encoder.layers.0.ffn1_layer_norm.weight"},
     REP_CODEC: {"encoder.0.embed.weight", "quantizer.quantizers.0.codebook.weight"},
@@ -105,12 +110,21 @@ def _published(folder: Path) -> Found:
             missing.append(name)
     if missing:
         raise LayoutError(_lacking(missing, version, outside))
+    files |= _feelings(present, gpt.parent)
     return Found(
         version=version,
         files=MappingProxyType(files),
         hyperparameters=hyperparameters.from_yaml(files["config"]),
         manifest=None,
     )
+
+
+def _feelings(present: list[Path], beside: Path) -> dict[str, Path]:
+    for config in sorted(_called("config.json", present), key=lambda path: _rank(path, beside)):
+        files = {role: config.with_name(name) for role, name in FEELINGS.items()}
+        if set(files.values()) <= set(present) and hyperparameters.qwen_base(config):
+            return files
+    return {}
 
 
 def _converted(folder: Path) -> Found | None:

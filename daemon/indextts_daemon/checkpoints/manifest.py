@@ -1,7 +1,7 @@
 """`manifest.json`: what a converted model consists of; written last, so it marks a whole one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import hashlib
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A converted model. `sources` by role, `stages` by name."""
+    """A converted model. `sources` by role, `stages` by name, `feelings` by role as published."""
 
     version: str
     model: str
@@ -42,11 +42,12 @@ class Manifest:
     sources: Mapping[str, FileRecord]
     stages: Mapping[str, FileRecord]
     tokenizer: FileRecord
+    feelings: Mapping[str, FileRecord] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, FileRecord]:
-        """What has to be in the folder: the stages and the tokenizer."""
-        return {**self.stages, "tokenizer": self.tokenizer}
+        """What has to be in the folder: the stages, the tokenizer and what judges feelings."""
+        return {**self.stages, "tokenizer": self.tokenizer, **self.feelings}
 
 
 def read(folder: Path) -> Manifest | None:
@@ -77,6 +78,7 @@ def write(folder: Path, manifest: Manifest) -> None:
             "sources": {role: asdict(record) for role, record in manifest.sources.items()},
             "stages": {stage: asdict(record) for stage, record in manifest.stages.items()},
             "tokenizer": asdict(manifest.tokenizer),
+            "feelings": {role: asdict(record) for role, record in manifest.feelings.items()},
         },
         indent=2,
     )
@@ -102,6 +104,7 @@ def _manifest(content: Any) -> Manifest:
         sources=_records(content["sources"]),
         stages=_records(content["stages"]),
         tokenizer=_record(content["tokenizer"]),
+        feelings=_records(content.get("feelings", {})),
     )
 
 
