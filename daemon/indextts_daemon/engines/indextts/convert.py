@@ -17,10 +17,10 @@ from torch import Tensor
 
 from indextts_daemon import __version__
 from indextts_daemon.checkpoints import manifest
-from indextts_daemon.checkpoints.layout import Found
+from indextts_daemon.checkpoints.layout import FEELINGS, Found
 from indextts_daemon.checkpoints.manifest import FileRecord, Manifest
 
-from .loader import Weights
+from .loader import OPTIONAL, Weights
 from .networks import require_fit
 from .spelling.rules import CheckpointError
 
@@ -56,9 +56,11 @@ def convert(found: Found, target: Path, progress: Progress) -> Manifest:
         raise CheckpointError("The model is converted already: only a published one can be.")
     weights = Weights.of(found)
     sizes = _planned_sizes(weights)
+    copies = {role: path for role, path in found.files.items() if role in {"tokenizer", *FEELINGS}}
+    coming = sum(sizes.values()) + sum(path.stat().st_size for path in copies.values())
     sources = sum(path.stat().st_size for path in found.files.values())
-    meter = Meter(sources + sum(sizes.values()), progress)
-    with _writing(target, sum(sizes.values()) + weights.tokenizer.stat().st_size):
+    meter = Meter(sources + coming, progress)
+    with _writing(target, coming):
         (target / manifest.NAME).unlink(missing_ok=True)
         _discard_unfinished(target)
         origins = {
@@ -76,7 +78,11 @@ def convert(found: Found, target: Path, progress: Progress) -> Manifest:
             hyperparameters=found.hyperparameters,
             sources=origins,
             stages={stage: _write_stage(weights, stage, target, origins, meter) for stage in sizes},
-            tokenizer=_copy_tokenizer(weights.tokenizer, target),
+            tokenizer=_copy(copies.pop("tokenizer"), target, weights.tokenizer.name, meter),
+            feelings={
+                role: _copy(path, target, f"{role}{path.suffix}", meter)
+                for role, path in copies.items()
+            },
         )
         _settle(target)
         manifest.write(target, whole)
@@ -84,12 +90,13 @@ def convert(found: Found, target: Path, progress: Progress) -> Manifest:
 
 
 def _planned_sizes(weights: Weights) -> dict[str, int]:
-    """Return each stage's bytes, after asking whether its tensors are a network's."""
+    """Return each written stage's bytes, after asking whether all tensors are a network's."""
     sizes = {}
     for stage in weights.stages:
         outline = weights.outline(stage)
         require_fit(weights, stage, outline)
-        sizes[stage] = sum(tensor.nbytes for tensor in outline.values())
+        if stage not in OPTIONAL:
+            sizes[stage] = sum(tensor.nbytes for tensor in outline.values())
     return sizes
 
 
@@ -156,15 +163,15 @@ def _write_safetensors(
     return hashed.hexdigest()
 
 
-def _copy_tokenizer(tokenizer: Path, target: Path) -> FileRecord:
-    with _replacing(target, tokenizer.name) as temporary:
-        content = tokenizer.read_bytes()
-        with temporary.open("wb") as file:
-            file.write(content)
+def _copy(source: Path, target: Path, name: str, meter: Meter) -> FileRecord:
+    with _replacing(target, name) as temporary:
+        with temporary.open("wb") as file, source.open("rb") as content:
+            shutil.copyfileobj(content, file, COPIED)
             file.flush()
             os.fsync(file.fileno())
-    sha256 = hashlib.sha256(content).hexdigest()
-    return FileRecord(name=tokenizer.name, sha256=sha256, bytes=len(content))
+        sha256 = manifest.digest(temporary, meter.counting(name))
+        size = temporary.stat().st_size
+    return FileRecord(name=name, sha256=sha256, bytes=size)
 
 
 @contextmanager

@@ -25,13 +25,15 @@ from indextts_daemon.speech import (
     StepResult,
     Voice,
 )
+from indextts_daemon.text.feelings import borne
 
 from . import voice_file
 from .conditioning import VoiceConditioning
 from .emotion import merged
+from .feelings import FeelingJudge, open_judge
 from .loader import open_weights
 from .networks import RenderNetworks, render_networks
-from .pipeline import Advance, Noise, RenderOptions, render
+from .pipeline import Advance, Noise, RenderOptions, render, working
 from .sampling import SamplingParams
 from .text_front import TextFrontEnd
 from .variant import SAMPLE_RATE, Variant
@@ -112,6 +114,7 @@ class IndexTTSEngine:
         variant: Variant,
         voices: VoiceShelf,
         quality: Quality,
+        judge: FeelingJudge | None = None,
     ) -> None:
         self.info = info
         self._networks = networks
@@ -119,18 +122,22 @@ class IndexTTSEngine:
         self._variant = variant
         self._voices = voices
         self._quality = quality
+        self._judge = judge
         self._jobs: dict[JobId, _Job] = {}
         self._turns: deque[JobId] = deque()
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
         """Open a job. Raises VoiceNotFoundError, and VoiceFileError for a broken one."""
-        conditioning = self._voices.get(voice.id)
-        self._jobs[job] = _Job(
+        conditioning, emotion = self._voices.get(voice.id), request.emotion
+        opened = _Job(
             id=job,
             request=request,
             voice=conditioning,
-            emotion=self._felt(conditioning, request.emotion),
+            emotion=self._felt(conditioning, emotion),
         )
+        if self._judge and emotion and emotion.text:
+            opened.work = self._judged(opened, emotion, self._judge)
+        self._jobs[job] = opened
         self._turns.append(job)
 
     def append(self, job: JobId, sentence: Sentence) -> None:
@@ -219,6 +226,12 @@ class IndexTTSEngine:
                 noise=Noise(generator=chance),
             )
 
+    def _judged(self, job: _Job, emotion: Emotion, judge: FeelingJudge) -> Iterator[Advance]:
+        """Let the words themselves be judged, before the first sentence; else the rules count."""
+        weights = yield from working("emotion", judge.judge(emotion.text))
+        if weights is not None:
+            job.emotion = self._felt(job.voice, Emotion(weights=borne(weights, emotion.strength)))
+
     def _most_codes(self, text_ids: list[int]) -> int:
         """Bound a segment by its text: a model that cannot stop talks for minutes."""
         most = self._variant.max_codes
@@ -274,8 +287,10 @@ def create(options: Mapping[str, object]) -> IndexTTSEngine:
     ]
     if not voices:
         raise EngineUnavailableError("No voice could be enrolled for the model.", code="no_voice")
+    networks = render_networks(weights, device=device)
+    judge = open_judge(weights, device=device)
     return IndexTTSEngine(
-        render_networks(weights, device=device),
+        networks,
         TextFrontEnd(variant, weights.tokenizer),
         info=ModelInfo(
             id=variant.id,
@@ -283,7 +298,9 @@ def create(options: Mapping[str, object]) -> IndexTTSEngine:
             name=variant.name,
             revision=weights.revision,
             voices=tuple(voices),
-            parameters=frozenset({"speed", "seed", "emotion"}),
+            parameters=frozenset(
+                {"speed", "seed", "emotion", *(["emotion_text"] if judge else [])}
+            ),
             max_jobs=JOBS,
             pronunciation=variant.pronunciation,
         ),
@@ -292,6 +309,7 @@ def create(options: Mapping[str, object]) -> IndexTTSEngine:
             Path(str(options["enrolled"])), {voice["id"]: voice["key"] for voice in told}, device
         ),
         quality=QUALITIES[str(options["quality"])],
+        judge=judge,
     )
 
 

@@ -25,6 +25,7 @@ from .spelling import (
     conditioners,
     gpt,
     misc,
+    qwen,
     s2mel,
     semantic_encoder,
     speaker_encoder,
@@ -63,6 +64,9 @@ ORIGINS: Mapping[str, Mapping[str, Translate]] = MappingProxyType(  # of a stage
         "emotion_conditioner": {"gpt": _listeners},
         "speaker_conditioner": {"gpt": _listeners},
     }
+)
+OPTIONAL: Mapping[str, Mapping[str, Translate]] = MappingProxyType(  # left as it is by converting
+    {"feelings": {"feelings": qwen.translate}}
 )
 # Tensors without which a stage would pass for the other version's.
 TELLING = MappingProxyType(
@@ -113,11 +117,14 @@ class Weights:
     @property
     def stages(self) -> tuple[str, ...]:
         """What can be read."""
-        return stages_of(self.variant)
+        return (
+            *stages_of(self.variant),
+            *(stage for stage in OPTIONAL if stage in self.found.files),
+        )
 
     def roles(self, stage: str) -> tuple[str, ...]:
         """Name the keys of the files that a stage comes from."""
-        return (stage,) if self.found.converted else tuple(ORIGINS[stage])
+        return (stage,) if self.found.converted else tuple(_origins(stage))
 
     def file_names(self, stage: str) -> str:
         """Name the files that a stage comes from, for people."""
@@ -143,10 +150,10 @@ class Weights:
     def _tensors(self, stage: str, device: str) -> dict[str, Tensor]:
         files = self.found.files
         tensors: dict[str, Tensor] = {}
-        if self.found.converted:
+        if self.found.converted and stage in ORIGINS:
             tensors = usable(safetensors(files[stage]), files[stage].name, device)
         else:
-            for role, translate in ORIGINS[stage].items():
+            for role, translate in _origins(stage).items():
                 upstream = usable(published(role, files[role]), files[role].name, device)
                 tensors |= _ours(translate, upstream, files[role].name).get(stage, {})
         telling = TELLING.get((self.variant.version, stage))
@@ -224,6 +231,10 @@ def _revision(found: Found) -> str:
                 file.seek(max(ENDS, size - ENDS))
                 sha256.update(file.read(ENDS))
     return sha256.hexdigest()[:16]
+
+
+def _origins(stage: str) -> Mapping[str, Translate]:
+    return ORIGINS[stage] if stage in ORIGINS else OPTIONAL[stage]
 
 
 def _ours(

@@ -26,6 +26,7 @@ from .models.dit import DiT, DiTSizes
 from .models.gpt import GPTDecoder, GPTSizes
 from .models.latent_projection import LatentProjection, LatentProjectionSizes
 from .models.length_regulator import LengthRegulator, LengthRegulatorSizes
+from .models.qwen import QwenDecoder, QwenSizes
 from .models.semantic_codec import (
     CodecEncoder,
     CodecEncoderSizes,
@@ -67,6 +68,7 @@ MAKERS: Mapping[str, Make] = MappingProxyType(
             if "projection.weight" in tensors
             else SpeakerConditioner(SpeakerConditionerSizes.of(tensors))
         ),
+        "feelings": lambda tensors, _: QwenDecoder(QwenSizes.of(tensors)),
     }
 )
 
@@ -137,6 +139,15 @@ def enrolment_networks(weights: Weights, *, device: torch.device) -> ReferenceNe
         ),
         codec=_network(weights, "codec", SemanticCodec).to(device) if quantized else None,
     )
+
+
+def feelings_network(weights: Weights, *, device: torch.device) -> QwenDecoder:
+    """Build what judges words about a feeling, on a GPU in what it was trained in.
+
+    Raises CheckpointError.
+    """
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    return _network(weights, "feelings", QwenDecoder).to(device, dtype)
 
 
 def require_fit(weights: Weights, stage: str, tensors: Mapping[str, Tensor]) -> None:

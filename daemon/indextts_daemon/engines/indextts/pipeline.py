@@ -84,7 +84,7 @@ def render(
         text_ids=torch.tensor([text_ids]),
         language=language,
     )
-    codes = yield from _working(
+    codes = yield from working(
         "gpt",
         generate_codes(
             networks.gpt,
@@ -109,7 +109,7 @@ def render(
 
     heard = _prompt_frames(voice, options.prompt_s)
     prompt_mel = voice.prompt_mel[..., :heard]
-    mel = yield from _working(
+    mel = yield from working(
         "s2mel",
         solve(
             networks.flow_matching,
@@ -128,7 +128,7 @@ def render(
     return codes
 
 
-def _working(stage: str, work: Generator[None, None, Made]) -> Generator[Advance, None, Made]:
+def working(stage: str, work: Generator[None, None, Made]) -> Generator[Advance, None, Made]:
     """Pass on that a stage goes on, until it is done."""
     while True:
         try:
