@@ -145,6 +145,9 @@ def _add_model_actions(
     download.add_argument(
         "--accept-license", action="store_true", help="accept the model's license unasked"
     )
+    download.add_argument(
+        "--with-emotion", action="store_true", help="with what judges words about feelings: 1.2 GB"
+    )
     download.set_defaults(run=_download_model)
     convert = actions.add_parser("convert", parents=[model], help="make it load faster")
     convert.set_defaults(run=_convert_model)
@@ -260,6 +263,8 @@ def _download_model(asked: argparse.Namespace) -> int:
     from .models_command import download
 
     model, folder = _model(asked)
+    if asked.with_emotion:
+        model = model.with_feelings()
     where = source(asked.source, os.environ)
     return download(model, folder, where, accept=asked.accept_license)
 

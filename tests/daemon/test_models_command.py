@@ -19,7 +19,15 @@ from typing import Any
 import pytest
 
 from indextts_daemon import cli
-from indextts_daemon.checkpoints.catalogue import INDEXTTS_2, INDEXTTS_2_5, PUBLISHED, Published
+from indextts_daemon.checkpoints.catalogue import (
+    FEELINGS,
+    FEELINGS_BYTES,
+    FEELINGS_FILES,
+    INDEXTTS_2,
+    INDEXTTS_2_5,
+    PUBLISHED,
+    Published,
+)
 from indextts_daemon.checkpoints.licence import ACCEPTED, SUMMARY, Acceptance
 from indextts_daemon.errors import SpeechError
 from indextts_daemon.models_command import list_models
@@ -195,6 +203,22 @@ def test_a_license_is_asked_for_once_and_again_when_it_changes(house: House) -> 
     changed = house.run("download", MODEL)
     assert "Thou shalt pay." in changed.out
     error(changed)
+
+
+def test_what_judges_feelings_comes_when_it_is_asked_for(house: House) -> None:
+    folder = house.folder / "official/qwen0.6bemo4-merge"
+    assert "Qwen" not in house.run("download", MODEL).out  # not accepted
+    assert house.run("download", MODEL, "--accept-license").code == 0
+    assert not folder.exists()
+    said = house.run("download", OTHER, "--accept-license", "--with-emotion")
+    for words in ("made from Qwen3-0.6B, which is under Apache-2.0", "for non-commercial use"):
+        assert words in said.out
+    assert house.run("download", MODEL, "--with-emotion").code == 0
+    assert {file.name for file in folder.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
 
 
 def test_what_others_ask_is_said_before_the_answer(house: House) -> None:
@@ -435,6 +459,8 @@ def test_the_page_names_every_size_every_term_and_every_file() -> None:
             for name in part.files:
                 assert name.lstrip("*") in row
             assert part.modelscope in PAGE
+    for name in (FEELINGS, *FEELINGS_FILES, f"{FEELINGS_BYTES / 1e9:.1f} GB more"):
+        assert name in PAGE
     for sentence in SUMMARY:
         assert f"- {sentence}\n" in PAGE
 

@@ -1,7 +1,8 @@
 """Which models can be fetched: their repositories, the files that are needed, and their terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from indextts_daemon.errors import ModelNotFoundError
 
@@ -36,8 +37,28 @@ class Published:
     converted_bytes: int  # about
     note: str = ""  # what the license summary does not say
 
+    def with_feelings(self) -> Self:
+        """Return the model with what judges words about a feeling, from its own repository."""
+        own, *others = self.parts
+        files = {**own.files, **{f"{FEELINGS}{name}": FEELINGS for name in FEELINGS_FILES}}
+        return replace(
+            self,
+            parts=(replace(own, files=files), *others),
+            download_bytes=self.download_bytes + FEELINGS_BYTES,
+            converted_bytes=self.converted_bytes + FEELINGS_BYTES,
+            note=f"{self.note}\n{FEELINGS_NOTE}".strip(),
+        )
+
 
 OWN = "bilibili Model Use License"
+
+FEELINGS = "qwen0.6bemo4-merge/"  # a folder of IndexTTS's repositories
+FEELINGS_FILES = ("config.json", "model.safetensors", "tokenizer.json")
+FEELINGS_BYTES = 1_204_000_000  # about
+FEELINGS_NOTE = (
+    "What judges words about a feeling was made from Qwen3-0.6B, which is under Apache-2.0; it "
+    "comes with IndexTTS and under its license."
+)
 
 W2V_BERT = Part(
     name="w2v-BERT 2.0",
