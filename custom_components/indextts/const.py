@@ -39,3 +39,5 @@ SPEECH_OPTIONS: Final = (
     ATTR_SEED,
     "model",
 )
+
+DEGRADED: Final = "degraded"  # a daemon whose chosen model is not there, so that another speaks

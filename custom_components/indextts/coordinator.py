@@ -22,6 +22,7 @@ from .client import (
     Voice,
 )
 from .const import (
+    DEGRADED,
     EVENT_COOLDOWN_S,
     LOGGER,
     LONGEST_PAUSE_S,
@@ -121,7 +122,7 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
 
     def _follow(self, data: IndexTTSData) -> None:
         async_check_compatibility(self.hass, self.config_entry, None)
-        if data.readiness.ready:
+        if data.readiness.ready and data.readiness.state != DEGRADED:  # all voices are there
             async_check_default_voice(self.hass, self.config_entry, data.voices)
         self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
 

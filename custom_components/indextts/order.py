@@ -16,6 +16,7 @@ from .const import (
     CONF_MOOD,
     CONF_SPEED,
     CONF_VOICE,
+    DEGRADED,
     MAX_INTENSITY,
     MAX_SPEED,
     MIN_SPEED,
@@ -122,8 +123,10 @@ def _mood(
     return mood, intensity
 
 
-def _voice(data: IndexTTSData, id_: str, language: str) -> Voice:
+def _voice(data: IndexTTSData, id_: str, language: str) -> Voice | None:
     voice = data.voice(id_)
+    if voice is None and data.readiness.state == DEGRADED:  # it may be the other model's
+        return None
     if voice is None:
         known = ", ".join(voice.id for voice in data.voices)
         raise refused_option(CONF_VOICE, "unknown_voice", voice=id_, voices=known)

@@ -4,6 +4,7 @@ Standard library and numpy types only; both processes and every room above may i
 Audio is float32 mono in [-1, 1] at the engine's own rate until `audio/` quantises it once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NewType, Protocol, Self, runtime_checkable
 
@@ -102,6 +103,13 @@ class Failed:
 
     code: str
     message: str
+
+
+Say = Callable[[str], None]  # takes a sentence about how far something long has come
+
+
+def say_nothing(_: str) -> None:
+    """Tell nobody."""
 
 
 StepResult = list[tuple[JobId, AudioChunk | Finished | Failed]]

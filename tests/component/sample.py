@@ -29,6 +29,7 @@ INFO = Info(
     revision="00112233aabbccdd",
 )
 READY = Readiness(ready=True, state="ready")
+DEGRADED = Readiness(ready=True, state="degraded")
 LOADING = Readiness(ready=False, state="loading")
 LANGUAGES = Languages(
     default="en",

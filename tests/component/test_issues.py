@@ -24,7 +24,7 @@ from custom_components.indextts.client import (
     IndexTTSTooOldError,
 )
 from custom_components.indextts.const import CONF_VOICE, DOMAIN
-from tests.component.sample import LOADING, READY, VOICES
+from tests.component.sample import DEGRADED, LOADING, READY, VOICES
 
 TOO_OLD = IndexTTSTooOldError("no", api="0", supported="1")
 TOO_NEW = IndexTTSTooNewError("no", api="2", supported="1")
@@ -133,6 +133,17 @@ async def test_another_default_voice_ends_the_trouble_with_the_old_one(
     hass.config_entries.async_update_entry(choosy, options=options)
     await hass.config_entries.async_reload(choosy.entry_id)
     assert issues(hass) == {}
+
+
+async def test_a_voice_is_not_missed_while_another_model_stands_in(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = DEGRADED
+    await hass.config_entries.async_setup(choosy.entry_id)
+    assert issues(hass) == {}
+    client.readiness.return_value = READY
+    await later(hass, freezer)
+    assert set(issues(hass)) == {"default_voice_missing"}
 
 
 @pytest.mark.parametrize("voice", ["heart"])

@@ -33,7 +33,7 @@ from custom_components.indextts.client import (
 )
 from custom_components.indextts.tts import IndexTTSSpeechEntity
 from tests.component.conftest import spoken
-from tests.component.sample import INFO, LANGUAGES, LOADING, READY, VOICES
+from tests.component.sample import DEGRADED, INFO, LANGUAGES, LOADING, READY, VOICES
 from tests.component.sounds import SECONDS, encoded, measured
 
 ENTITY_ID = "tts.indextts"
@@ -453,6 +453,16 @@ async def test_a_voice_that_the_daemon_would_take_is_not_refused_here(
     await loaded.runtime_data.async_refresh()
     await speaker.async_get_tts_audio("Dinner!", language, options)
     assert order(client).voice == options["voice"]
+
+
+async def test_a_voice_of_the_model_that_another_stands_in_for_is_left_to_the_daemon(
+    loaded: MockConfigEntry, speaker: IndexTTSSpeechEntity, client: MagicMock
+) -> None:
+    client.readiness.return_value = DEGRADED
+    await loaded.runtime_data.async_refresh()
+    await speaker.async_get_tts_audio("Dinner!", "en", {"voice": "lena", "mood": "urgent"})
+    asked = order(client)
+    assert (asked.voice, asked.mood) == ("lena", "urgent")
 
 
 async def test_speech_is_heard_again_without_the_daemon_until_it_would_sound_different(

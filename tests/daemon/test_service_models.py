@@ -14,7 +14,7 @@ from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, Q
 from indextts_daemon.service import models
 from indextts_daemon.service.events import Event
 from indextts_daemon.speech import Sentence, SpeechRequest
-from indextts_daemon.worker.handle import WorkerEnd, WorkerHandle
+from indextts_daemon.worker.handle import WorkerEnd, WorkerHandle, WorkerState
 from tests.daemon.rooms import (
     Backoff,
     RealModel,
@@ -76,7 +76,8 @@ async def speak(here: RealModel, text: str) -> str:
 
 
 def states(changes: asyncio.Queue[Event]) -> list[object]:
-    return [changes.get_nowait().data["state"] for _ in range(changes.qsize())]
+    events = [changes.get_nowait() for _ in range(changes.qsize())]
+    return [event.data["state"] for event in events if event.name == "model"]
 
 
 def state_in_figures(here: RealModel) -> list[str]:
@@ -94,7 +95,12 @@ async def test_a_model_has_no_process_until_one_is_needed() -> None:
         before = children()
         with here.events.subscribe() as changes:
             worker = await here.model.ready()
-            assert states(changes) == ["loading", "warming", "ready"]
+            said = [changes.get_nowait() for _ in range(changes.qsize())]
+        assert [event.data["state"] for event in said if event.name == "model"] == [
+            *("loading", "warming", "ready")
+        ]
+        progress = [event.data["message"] for event in said if event.name == "progress"]
+        assert progress == ["It loads: as usual.", "It speaks for the first time."]
         assert here.pid in children() - before
         assert here.model.worker is worker
         assert here.model.info is not None

@@ -95,7 +95,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Append, job=jobs, sentence=st.builds(Sentence, raw=texts, normalized=texts)),
     *(st.builds(kind, job=jobs) for kind in (End, Cancel, Finished, Cancelled)),
     *(st.builds(kind) for kind in (AskStats, Stop)),
-    st.builds(Progress, state=texts),
+    st.builds(Progress, state=texts, sentence=texts),
     st.builds(Ready, info=infos),
     st.builds(Audio, job=jobs, chunk=chunks),
     st.builds(Failed, job=jobs, code=texts, message=texts),

@@ -123,8 +123,10 @@ async def test_while_recordings_are_listened_to_a_plain_voice_speaks_and_they_co
     async def plain() -> bool | None:
         return (await is_in(studio, "degraded") and not RECORDED & await offered()) or None
 
-    async def said() -> bytes:
-        status, sound = await hass.speech(cloning.entity_id, SENTENCE, cache=True, **LOSSLESS)
+    async def said(**way: object) -> bytes:
+        status, sound = await hass.speech(
+            cloning.entity_id, SENTENCE, cache=True, **way, **LOSSLESS
+        )
         assert status == 200
         return sound
 
@@ -138,11 +140,14 @@ async def test_while_recordings_are_listened_to_a_plain_voice_speaks_and_they_co
         await hass.reload(cloning.entry_id)  # as if the power had been cut for both
         assert await speaker(studio) == ("embedded", "model")
         assert is_understood(await said())
+        assert is_understood(await said(voice="otto", mood="urgent"))
+        assert not (await hass.command("repairs/list_issues"))["issues"]
 
     await settled(hass, cloning, studio)
 
     assert await offered() >= RECORDED
     assert (await speaker(studio))[0] != "embedded"
+    assert not is_understood(await said(voice="otto", mood="urgent"))
     assert not is_understood(await said())  # a tiny model knows no words
 
 

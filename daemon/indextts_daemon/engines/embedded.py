@@ -18,10 +18,12 @@ from indextts_daemon.speech import (
     Finished,
     JobId,
     ModelInfo,
+    Say,
     Sentence,
     SpeechRequest,
     StepResult,
     Voice,
+    say_nothing,
 )
 
 from . import heart, pico
@@ -182,13 +184,16 @@ class EmbeddedEngine:
             results.append((job.id, Finished() if job.has_spoken else nothing))
 
 
-def create(options: Mapping[str, object]) -> EmbeddedEngine:
+def create(options: Mapping[str, object], say: Say = say_nothing) -> EmbeddedEngine:
     """Load every voice, after checking its files; option `threads` is at most the cores."""
     cores = min(os.cpu_count() or 1, _MOST_THREADS)
     threads = options.get("threads", cores)
     if set(options) - {"threads"} or not isinstance(threads, int) or threads < 1:
         raise EngineUnavailableError("The embedded engine takes one option: threads, from 1 up.")
-    speakers: list[Speaker] = [heart.HeartVoice(), *pico.voices()]
+    say("It loads the voice heart.")
+    speakers: list[Speaker] = [heart.HeartVoice()]
+    say("It loads the plain voices.")
+    speakers += pico.voices()
     return EmbeddedEngine(
         {speaker.voice.id: speaker for speaker in speakers},
         revision=revision_of({speaker.voice.id: speaker.voice.revision for speaker in speakers}),

@@ -31,10 +31,12 @@ from indextts_daemon.speech import (
     JobId,
     ModelInfo,
     Samples,
+    Say,
     Sentence,
     SpeechRequest,
     StepResult,
     Voice,
+    say_nothing,
 )
 
 SAMPLE_RATE = 24000
@@ -178,12 +180,13 @@ class FakeEngine:
         return None
 
 
-def create(options: Mapping[str, object]) -> FakeEngine:
+def create(options: Mapping[str, object], say: Say = say_nothing) -> FakeEngine:
     """Load, or fail to load as `options["load"]` says."""
     try:
         chosen = FakeOptions(**options)  # type: ignore[arg-type]
     except TypeError as err:
         raise EngineUnavailableError("An option of the fake engine is unknown.") from err
+    say(f"It loads: {chosen.load or 'as usual'}.")
     match chosen.load:
         case "fail":
             raise EngineUnavailableError("The settings ask the fake engine to fail.")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from indextts_daemon.errors import EngineUnavailableError
-from indextts_daemon.speech import Engine
+from indextts_daemon.speech import Engine, Say, say_nothing
 
 _ROOMS = {"embedded": "embedded", "fake": "fake", "indextts": "indextts.engine"}
 
 
-def create(engine: str, options: Mapping[str, object]) -> Engine:
-    """Load an engine; `EngineUnavailableError` says why it cannot be."""
+def create(engine: str, options: Mapping[str, object], say: Say = say_nothing) -> Engine:
+    """Load an engine, saying how far that is; `EngineUnavailableError` says why it cannot be."""
     if engine not in _ROOMS:
         raise EngineUnavailableError(f"There is no engine {engine!r}.", code="unknown_engine")
     try:
@@ -21,5 +21,5 @@ def create(engine: str, options: Mapping[str, object]) -> Engine:
             f"Install it with: pip install 'indextts-daemon[{engine}]'.",
             code="engine_not_installed",
         ) from err
-    loaded: Engine = room.create(options)
+    loaded: Engine = room.create(options, say)
     return loaded

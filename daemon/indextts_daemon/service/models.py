@@ -148,6 +148,7 @@ class Model:
             spec,
             on_state=self._on_state,
             on_counted=partial(self._metrics.model_counted, self.id),
+            on_progress=self._say,
         )
         try:
             return await self._see_through(worker)
@@ -164,11 +165,12 @@ class Model:
             options = await self._prepare(self._say)
         finally:
             self._preparing = False
+        self._reason = None
         return replace(self.spec, options={**self.spec.options, **options})
 
     def _say(self, sentence: str) -> None:
         self._reason = sentence
-        self._events.publish("model", id=self.id, state=str(self.state), reason=sentence)
+        self._events.publish("progress", id=self.id, message=sentence)
 
     def _note_failure(self, err: EngineUnavailableError) -> None:
         self._reason, self.load_failed = err.message, True

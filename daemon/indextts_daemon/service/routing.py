@@ -98,26 +98,16 @@ class Router:
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError) as refusal:
             if self._fallback is self._pool.default:
                 raise
-            if isinstance(refusal, EngineUnavailableError):
-                return await self._plain(order, refusal)
             try:
+                if isinstance(refusal, EngineUnavailableError):
+                    return await self._plain(order)
                 return await self._offer(self._fallback, order, substitute=True)
             except VoiceNotFoundError:
                 raise refusal from None
-
-    async def _plain(self, order: SpeechOrder, refusal: EngineUnavailableError) -> Route:
-        """Let the fallback speak while the default is down: a plain voice rather than none."""
-        degraded: tuple[str, ...] = ("model",)
-        try:
-            try:
-                offer = await self._offer(self._fallback, order, substitute=True)
-            except VoiceNotFoundError:  # the default may have it
-                degraded = ("model", "voice")
-                anybody = replace(order, voice=None)
-                offer = await self._offer(self._fallback, anybody, substitute=True)
-        except UnsupportedLanguageError:
-            raise refusal from None
-        return replace(offer, degraded=(*degraded, *offer.degraded))
+            except UnsupportedLanguageError:
+                if isinstance(refusal, EngineUnavailableError):  # the default may speak it
+                    raise refusal from None
+                raise
 
     async def _stand_in(self, order: SpeechOrder) -> Route | None:
         """Let a fallback that is ready speak at once while the default is not, where it can."""
@@ -125,10 +115,20 @@ class Router:
         if ready != [False, True]:
             return None
         try:
-            offer = await self._offer(self._fallback, order, substitute=True)
-        except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError):
+            return await self._plain(order)
+        except (EngineUnavailableError, UnsupportedLanguageError):
             return None
-        return replace(offer, degraded=("model", *offer.degraded))
+
+    async def _plain(self, order: SpeechOrder) -> Route:
+        """Let the fallback speak while the default is down: a plain voice rather than none."""
+        degraded: tuple[str, ...] = ("model",)
+        try:
+            offer = await self._offer(self._fallback, order, substitute=True)
+        except VoiceNotFoundError:  # the default may have it
+            degraded = ("model", "voice")
+            anybody = replace(order, voice=None)
+            offer = await self._offer(self._fallback, anybody, substitute=True)
+        return replace(offer, degraded=(*degraded, *offer.degraded))
 
     async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
         if model.info is None or model.load_failed or model.state is not WorkerState.ready:

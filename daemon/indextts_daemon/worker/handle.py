@@ -86,6 +86,7 @@ class WorkerHandle:
         *,
         on_state: Callable[[WorkerState], None] | None = None,
         on_counted: Callable[[Mapping[str, int]], None] | None = None,
+        on_progress: Callable[[str], None] | None = None,
     ) -> None:
         self.spec = spec
         self.info: ModelInfo | None = None
@@ -95,6 +96,7 @@ class WorkerHandle:
         self._state = WorkerState.unloaded
         self._on_state = on_state
         self._on_counted = on_counted  # gets what was added since the last time
+        self._on_progress = on_progress  # gets a sentence, while it loads
         self._counters = Counter[str]()
         self._ids = itertools.count(LOAD_JOB + 1)
         self._streams: dict[JobId, JobStream] = {}
@@ -299,8 +301,10 @@ class WorkerHandle:
             case Stats(counters=counters):
                 self._count(counters)
                 self._answer(dict(counters))
-            case Progress(state=state):
+            case Progress(state=state, sentence=sentence):
                 self._come_to(WorkerState(state))
+                if sentence and self._on_progress is not None:
+                    self._on_progress(sentence)
             case Ready(info=info):
                 self.info = info
                 self._heard_at = time.monotonic()

@@ -172,8 +172,12 @@ def main(socket_number: int) -> int:
         return 2
     lower_priority(load.nice)
     try:
-        engine = registry.create(load.engine, load.options)
-        wire.send(Progress(state="warming"))
+        engine = registry.create(
+            load.engine,
+            load.options,
+            lambda sentence: wire.send(Progress(state="loading", sentence=sentence)),
+        )
+        wire.send(Progress(state="warming", sentence="It speaks for the first time."))
         loop = EngineLoop(engine, wire)
         loop.warm_up()
     except SpeechError as err:

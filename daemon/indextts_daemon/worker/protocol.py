@@ -87,9 +87,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Loading has come to `state`."""
+    """Loading has come to `state`, and in a sentence for people so far."""
 
     state: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,7 +371,7 @@ _DECODERS: Mapping[str, Any] = {
     "cancel": lambda h: Cancel(job=_job(h)),
     "askstats": lambda _: AskStats(),
     "stop": lambda _: Stop(),
-    "progress": lambda h: Progress(state=_is(h["state"], str)),
+    "progress": lambda h: Progress(state=_is(h["state"], str), sentence=_is(h["sentence"], str)),
     "ready": lambda h: Ready(info=_info(_is(h["info"], dict))),
     "finished": lambda h: Finished(job=_job(h)),
     "failed": lambda h: Failed(

@@ -20,10 +20,12 @@ from indextts_daemon.speech import (
     Finished,
     JobId,
     ModelInfo,
+    Say,
     Sentence,
     SpeechRequest,
     StepResult,
     Voice,
+    say_nothing,
 )
 from indextts_daemon.text.feelings import borne
 
@@ -264,7 +266,7 @@ def _seed(seed: int, sentence: int, segment: int) -> int:
     return int.from_bytes(hashlib.sha256(named).digest()[:8]) >> 1
 
 
-def create(options: Mapping[str, object]) -> IndexTTSEngine:
+def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEngine:
     """Load the model in the folder `model`, with the `voices` enrolled for it in `enrolled`.
 
     `quality` and `device` are those of the settings. Raises CheckpointError and
@@ -287,7 +289,7 @@ def create(options: Mapping[str, object]) -> IndexTTSEngine:
     ]
     if not voices:
         raise EngineUnavailableError("No voice could be enrolled for the model.", code="no_voice")
-    networks = render_networks(weights, device=device)
+    networks = render_networks(weights, device=device, say=say)
     judge = open_judge(weights, device=device)
     return IndexTTSEngine(
         networks,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from indextts_daemon.checkpoints.hyperparameters import Hyperparameters
+from indextts_daemon.speech import Say, say_nothing
 
 from .conditioning import ReferenceNetworks
 from .emotion import EmotionMatrix
@@ -92,19 +93,23 @@ def render_networks(
     device: torch.device,
     gpt_dtype: torch.dtype = torch.float32,
     dtype: torch.dtype = torch.float32,
+    say: Say = say_nothing,
 ) -> RenderNetworks:
     """Build what speaks; `dtype` is of all but the GPT and the emotions. Raises CheckpointError."""
+
+    def read(stage: str, kind: type[Network], dtype: torch.dtype = dtype) -> Network:
+        say(f"It loads its {stage.replace('_', ' ')}.")
+        return _network(weights, stage, kind).to(device, dtype)
+
     networks = RenderNetworks(
-        gpt=_network(weights, "gpt", GPTDecoder).to(device, gpt_dtype),
-        codec=_network(weights, "codec", SemanticCodec).to(device, dtype),
-        length_regulator=_network(weights, "length_regulator", LengthRegulator).to(device, dtype),
+        gpt=read("gpt", GPTDecoder, gpt_dtype),
+        codec=read("codec", SemanticCodec),
+        length_regulator=read("length_regulator", LengthRegulator),
         latent_projection=(
-            _network(weights, "latent_projection", LatentProjection).to(device, dtype)
-            if weights.variant.second_pass
-            else None
+            read("latent_projection", LatentProjection) if weights.variant.second_pass else None
         ),
-        flow_matching=_network(weights, "flow_matching", DiT).to(device, dtype),
-        vocoder=_network(weights, "vocoder", BigVGAN).to(device, dtype),
+        flow_matching=read("flow_matching", DiT),
+        vocoder=read("vocoder", BigVGAN),
         emotions=_emotions(weights, weights.stage("emotions"), device),
     )
     meeting = {
