@@ -103,3 +103,10 @@ def test_a_tensor_that_no_qwen3_has_is_named() -> None:
     tensors = upstream_tensors(SIZES) | {"model.layers.0.self_attn.q_proj.bias": torch.zeros(1)}
     with pytest.raises(CheckpointError, match=r"q_proj\.bias"):
         qwen.translate(tensors)
+
+
+def test_in_the_numbers_that_it_was_trained_in_it_says_about_the_same() -> None:
+    exact = logits(network(SIZES), IDS)
+    rough = logits(network(SIZES).to(torch.bfloat16), IDS)
+    assert rough.dtype == torch.float32
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
