@@ -6,7 +6,7 @@ import pynvml  # type: ignore[import-untyped]
 
 CUDA_OF_TORCH = 13  # the CUDA major that torch's default wheels are built for
 LEAST_CAPABILITY = (7, 5)  # that they have code for: GeForce GTX 16, RTX 20 and newer
-LEAST_MEMORY_GIB = 4  # both models fit with room for a long sentence
+LEAST_MEMORY_GIB = 6  # 3.1 of weights in float32, and room for a long sentence
 GIB = 2**30
 
 
@@ -48,19 +48,14 @@ def _described() -> Gpu:
     )
     cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2() // 1000
     capability = tuple(pynvml.nvmlDeviceGetCudaComputeCapability(card))
-    return Gpu(words=words, trouble=_trouble(cuda, capability, memory.total, memory.free))
+    return Gpu(words=words, trouble=_trouble(cuda, capability, memory.total))
 
 
-def _trouble(cuda: int, capability: tuple[int, ...], total: int, free: int) -> str:
+def _trouble(cuda: int, capability: tuple[int, ...], total: int) -> str:
     if cuda < CUDA_OF_TORCH:
         return f"The NVIDIA driver is too old for CUDA {CUDA_OF_TORCH}. Update it to use the GPU."
     if capability < LEAST_CAPABILITY:
         return "The card is too old for torch. A GeForce GTX 16 or RTX 20 is the oldest that works."
     if total < LEAST_MEMORY_GIB * GIB:
         return f"The card has less than {LEAST_MEMORY_GIB} GiB of memory."
-    if free < LEAST_MEMORY_GIB * GIB:
-        return (
-            f"Less than {LEAST_MEMORY_GIB} GiB of the card's memory are free. "
-            "End what else uses it."
-        )
     return ""

@@ -54,8 +54,7 @@ def test_a_card_that_can_be_used_has_no_trouble(monkeypatch: pytest.MonkeyPatch)
     [
         (driver(cuda=12090), True, "driver is too old for CUDA 13"),
         (driver(capability=(7, 0)), True, "card is too old for torch"),
-        (driver(total=3 * GIB, free=3 * GIB), True, "less than 4 GiB of memory"),
-        (driver(free=2 * GIB), True, "Less than 4 GiB of the card's memory are free"),
+        (driver(total=5 * GIB, free=5 * GIB), True, "less than 6 GiB of memory"),
         (driver(cards=0), False, "There is no NVIDIA GPU."),
         (driver(fails="nvmlInit"), False, "There is no NVIDIA GPU."),
         (driver(fails="nvmlDeviceGetName"), True, "driver does not answer"),

@@ -276,6 +276,18 @@ async def test_words_about_a_feeling_go_to_a_model_that_judges_them_and_no_other
         assert judged.weights == plain.weights
 
 
+async def test_an_unknown_mood_is_refused_by_every_model_with_those_that_are_known() -> None:
+    for knows in (FEELING, EMBEDDED):
+        with pytest.raises(InvalidRequestError, match="Known are: calm, cheerful") as refused:
+            await routed(knows, mood="hangry")
+        assert refused.value.param == "mood"
+
+
+async def test_an_intensity_of_nothing_is_named() -> None:
+    assert (await routed(intensity=2.0)).degraded == ("intensity",)
+    assert (await routed(intensity=2.0, mood="urgent")).degraded == ()
+
+
 async def test_a_model_without_feelings_drops_them_unless_it_was_named() -> None:
     wish = {"mood": "urgent", "intensity": 0.5, "instructions": "angry"}
     route = await routed(EMBEDDED, **wish)

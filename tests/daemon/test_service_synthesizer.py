@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+import threading
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from indextts_daemon.errors import (
     VoiceNotFoundError,
 )
 from indextts_daemon.metrics import OUTCOMES, REJECTIONS, Metrics
+from indextts_daemon.service import synthesizer
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SELF, Router, SpeechOrder
 from indextts_daemon.service.synthesizer import Speech, Synthesizer
@@ -140,6 +142,22 @@ async def test_a_spelled_out_word_stays_one_for_a_model_that_cannot_read_it() ->
     [(_, _, plain), (_, _, spelled)] = here.worker.submitted
     assert [one.normalized for one in plain] == ["A live show."]
     assert [one.normalized for one in spelled] == ["A <live|L AY1 V> show."]
+
+
+async def test_a_long_text_is_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def read(text: str, _: str) -> str:
+        threads.append(threading.get_ident())
+        return text
+
+    monkeypatch.setattr(synthesizer, "read_aloud", read)
+    here = room(None)
+    for times in (1, 60):
+        await spoken(here, SpeechOrder(text="It is 6:45. " * times, language="en"))
+    assert threads[0] == threading.get_ident()
+    assert threads[0] not in threads[1:]
+    assert len(threads) == 61
 
 
 async def test_work_without_sound_is_counted_and_not_heard() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 import contextlib
 from dataclasses import replace
 from functools import partial
+import hashlib
 import logging
 import time
 
@@ -282,7 +283,8 @@ class ModelPool:
             return self.revisions.of(self.default.info, rules=rules)
         for model in self:
             if model.info is not None and model.state is WorkerState.ready:
-                return f"{model.id}-{model.info.revision}"
+                told = f"{model.id} {model.info.revision} {rules}"
+                return hashlib.sha256(told.encode()).hexdigest()[:16]
         return None
 
     async def close(self) -> None:

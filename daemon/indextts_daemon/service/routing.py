@@ -152,7 +152,11 @@ class Router:
             raise InvalidRequestError(
                 f"The model {model.id} has no {refused[0]}. Leave it out.", param=refused[0]
             )
+        if not substitute and order.mood is not None:
+            self._mood(order.mood, voice)
         speed, emotion = self._manner(model.info, voice, order)
+        if order.intensity is not None and emotion is None:  # there is nothing that it could scale
+            lacking = tuple(dict.fromkeys((*lacking, "intensity")))
         return Route(
             model=model,
             voice=voice,
@@ -192,7 +196,8 @@ class Router:
             return self._moods[name]
         if name in dict(voice.moods):
             return Mood(id=name, weights=())
-        raise InvalidRequestError("There is no such mood. GET /v1/moods lists them.", param="mood")
+        known = ", ".join(dict.fromkeys((*self._moods, *dict(voice.moods))))
+        raise InvalidRequestError(f"There is no such mood. Known are: {known}.", param="mood")
 
     def _cast(self, info: ModelInfo, order: SpeechOrder) -> tuple[Voice, str]:
         voices = info.voices

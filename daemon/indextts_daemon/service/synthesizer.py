@@ -23,6 +23,8 @@ from indextts_daemon.worker.handle import JobStream
 from .recent import Recent, Spoken
 from .routing import SELF, Route, Router, SpeechOrder
 
+READ_AT_ONCE = 500  # characters: some four milliseconds, if they are full of figures
+
 
 class Speech:
     """An order that is being spoken; iterate its audio once."""
@@ -133,7 +135,7 @@ class Synthesizer:
                 order = replace(order, text=text.arrived)
             route = await self._route(order)
             async with route.model.queue.place(order.priority) as place:
-                stream = _submitted(order, route, text)
+                stream = await _submitted(order, route, text)
                 stream.when_made(place.release)  # a slow listener holds up nobody
                 speech = Speech(
                     route, stream, text, ordered_at=ordered_at, queue_wait_s=place.waited_s
@@ -222,8 +224,17 @@ class Synthesizer:
             metrics.real_time_factor.observe(engine_s / speech.audio_s)
 
 
-def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStream:
-    """Give a worker what has arrived of the text. Raises EngineUnavailableError."""
+async def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStream:
+    """Give a worker what has arrived of the text. Raises EngineUnavailableError.
+
+    A long text is read beside the event loop, which it would hold up for tens of milliseconds;
+    one that is still arriving must not find us away.
+    """
+    arrived, whole = text.begin(route.language), text.ended
+    if whole and sum(map(len, arrived)) > READ_AT_ONCE:
+        sentences = await asyncio.to_thread(_read, arrived, route)
+    else:
+        sentences = _read(arrived, route)
     return route.model.speaker().submit(
         SpeechRequest(
             language=route.language,
@@ -232,8 +243,8 @@ def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStrea
             emotion=route.emotion,
         ),
         route.voice,
-        _read(text.begin(route.language), route),
-        end=text.ended,
+        sentences,
+        end=whole,
     )
 
 

@@ -298,7 +298,7 @@ def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEng
             id=variant.id,
             engine="indextts",
             name=variant.name,
-            revision=weights.revision,
+            revision=f"{weights.revision}-{options['quality']}",
             voices=tuple(voices),
             parameters=frozenset(
                 {"speed", "seed", "emotion", *(["emotion_text"] if judge else [])}
