@@ -21,7 +21,7 @@ from .identity import Identity, Pairing, open_identity
 from .posix import listening_socket
 from .remote import Remote
 from .serve import lacks_ipv6
-from .service.moods import load_moods
+from .service.moods import read_moods
 from .storage import atomic_write
 
 LEAST_DISK_BYTES = 200_000_000
@@ -177,7 +177,9 @@ async def _gpu(settings: Settings, data_dir: Path) -> tuple[str, str]:
 
 async def _moods(data_dir: Path) -> tuple[str, str]:
     try:
-        moods = load_moods(data_dir / MOODS_FILE)
+        moods, problems = read_moods(data_dir / MOODS_FILE)
     except SpeechError as err:
         return "FAIL", f"{err.message} Until then only the built-in moods are known."
+    if problems:
+        return "FAIL", f"{' '.join(problems)} Until then what is written there does not count."
     return "ok", ", ".join(sorted(moods))

@@ -245,10 +245,15 @@ def test_all_that_fails_is_named_at_the_end(
 
 def test_moods_that_cannot_be_read_fail_by_their_line(machine: Machine) -> None:
     machine.data_dir.mkdir(exist_ok=True)
-    (machine.data_dir / "moods.yaml").write_text("calm:\n  sped: 2\n")
+    (machine.data_dir / "moods.yaml").write_text("calm:\n  sped: 2\nparty: 5\n")
     verdict, said = machine.check().rows["moods"]
     assert verdict == "FAIL"
-    assert "line 2, calm.sped" in said
+    assert "moods.yaml, line 2, calm.sped" in said
+    assert "moods.yaml, line 3, party" in said
+    (machine.data_dir / "moods.yaml").write_text("calm: {}\ncalm: {}\n")
+    verdict, said = machine.check().rows["moods"]
+    assert verdict == "FAIL"
+    assert "line 2, calm" in said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import hashlib
+import logging
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import voluptuous as vol
 
 from indextts_daemon.config import VOICE_ID, explained, read_tree
-from indextts_daemon.errors import SettingsError
 from indextts_daemon.speech import EMOTIONS
 
 from .feelings import Mood
+
+LOGGER = logging.getLogger(__name__)
 
 
 def _mood(name: str, *, strength: float = 1.0, speed: float = 1.0, **emotion: float) -> Mood:
@@ -52,35 +54,70 @@ _FIELDS = vol.Schema(
         vol.Optional("speed", default=1.0): _number(0.5, 2),
     }
 )
-_SCHEMA = vol.Schema(
-    {
-        vol.Match(rf"{VOICE_ID.pattern}\Z", msg="expected a name like good-night"): (
-            lambda said: None if said is None else _FIELDS(said)
-        )
-    }
-)
 
 
 def load_moods(file: Path) -> Mapping[str, Mood]:
-    """Return the moods by id: the built-in ones, and over them those of the file, if it is there.
+    """Return the moods as `read_moods` does; what is wrong in the file is logged.
 
-    A mood whose name stands alone in the file is left out. Raises SettingsError with the line.
+    Raises SettingsError.
+    """
+    moods, problems = read_moods(file)
+    for problem in problems:
+        LOGGER.warning("a mood is left out: %s", problem)
+    return moods
+
+
+def read_moods(file: Path) -> tuple[Mapping[str, Mood], tuple[str, ...]]:
+    """Return the moods by id, and what is wrong in the file, by its line.
+
+    They are the built-in ones, and over them those of the file, if it is there. A mood whose name
+    stands alone in the file is left out. One that is wrong costs only itself: a built-in one of
+    its name stays. Raises SettingsError where no mood can be read.
     """
     if not file.exists():
-        return BUILT_IN
+        return BUILT_IN, ()
     tree, origins = read_tree(file)
-    try:
-        own = _SCHEMA(tree)
-    except vol.MultipleInvalid as err:
-        raise SettingsError(explained(err, origins)) from err
-    moods = dict(BUILT_IN)
+    moods, problems = dict(BUILT_IN), _not_text(tree, origins)
+    own = {name: said for name, said in tree.items() if isinstance(name, str)}
     for name, said in own.items():
-        if said is None:
+        try:
+            mood = _described(name, said)
+        except vol.MultipleInvalid as err:
+            err.prepend([name])
+            problems.append(explained(err, origins))
+            continue
+        if mood is None:
             moods.pop(name, None)
         else:
-            emotion = said.pop("emotion")
-            moods[name] = _mood(name, **said, **emotion)
-    return moods
+            moods[name] = mood
+    return moods, tuple(problem.replace(str(file), file.name) for problem in problems)
+
+
+def _described(name: str, said: Any) -> Mood | None:
+    """Return the mood that is written under a name, None where nothing is. Raises Invalid."""
+    if not VOICE_ID.fullmatch(name):
+        raise vol.MultipleInvalid([vol.Invalid("expected a name like good-night")])
+    if said is None:
+        return None
+    fields = _FIELDS(said)
+    return _mood(name, **fields.pop("emotion"), **fields)
+
+
+def _not_text(tree: Mapping[Any, Any], origins: Mapping[str, str]) -> list[str]:
+    """Say which names YAML takes for something else than text, such as on, no and 1."""
+    if all(isinstance(name, str) for name in tree):
+        return []
+    return [
+        f"{origin}{name}: put quotes around it."
+        for name, origin in origins.items()
+        if name and name not in tree and not _is_below(name, origins)
+    ]
+
+
+def _is_below(name: str, origins: Mapping[str, str]) -> bool:
+    """Whether a dotted name is that of a field below another name."""
+    parts = name.split(".")
+    return any(".".join(parts[:n]) in origins for n in range(1, len(parts)))
 
 
 def named(moods: Mapping[str, Mood]) -> str:
