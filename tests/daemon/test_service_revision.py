@@ -18,6 +18,10 @@ HEART, LOTUS = voice("heart", "en"), voice("lotus", "zh")
 PAIR = info("big", HEART, LOTUS)
 
 
+def moody(*moods: tuple[str, str]) -> Voice:
+    return replace(HEART, moods=moods)
+
+
 def of(revisions: Revisions, knows: ModelInfo = PAIR, rules: str = "1") -> str:
     return revisions.of(knows, rules=rules)
 
@@ -64,9 +68,19 @@ def test_a_voice_that_is_added_or_only_called_otherwise_changes_nothing(
         (info("big", voice("new", "en"), HEART, LOTUS), "1"),
         (info("small", HEART, LOTUS), "1"),
         (replace(PAIR, revision="other weights"), "1"),
+        (info("big", moody(("sad", "lotus")), LOTUS), "1"),
         (PAIR, "2"),
     ],
-    ids=["voice", "no voice", "language", "first of a language", "model", "weights", "text rules"],
+    ids=[
+        "voice",
+        "no voice",
+        "language",
+        "first of a language",
+        "model",
+        "weights",
+        "mood",
+        "text rules",
+    ],
 )
 def test_what_is_heard_otherwise_changes_it(knows: ModelInfo, rules: str) -> None:
     revisions = Revisions()
@@ -74,6 +88,33 @@ def test_what_is_heard_otherwise_changes_it(knows: ModelInfo, rules: str) -> Non
     second = of(revisions, knows, rules)
     assert second != first
     assert of(revisions, knows, rules) == second
+
+
+@pytest.mark.parametrize(
+    "moods",
+    [
+        (),
+        (("sad", "lotus"),),
+        (("sad", "heart"), ("happy", "lotus")),
+        (("sad", "lotus"), ("happy", "lotus"), ("calm", "lotus")),
+    ],
+    ids=["none", "fewer", "another lender", "more"],
+)
+def test_other_recorded_moods_change_it_and_their_order_does_not(
+    moods: tuple[tuple[str, str], ...],
+) -> None:
+    revisions = Revisions()
+    first = of(revisions, info("big", moody(("sad", "lotus"), ("happy", "lotus")), LOTUS))
+    turned = info("big", moody(("happy", "lotus"), ("sad", "lotus")), LOTUS)
+    assert of(revisions, turned) == first
+    assert of(revisions, info("big", moody(*moods), LOTUS)) != first
+
+
+def test_a_voice_that_is_added_with_its_moods_changes_nothing() -> None:
+    revisions = Revisions()
+    first = of(revisions)
+    sad = replace(voice("new", "it"), moods=(("sad", "lotus"),))
+    assert of(revisions, info("big", HEART, LOTUS, sad)) == first
 
 
 def test_a_restart_changes_nothing(file: Path) -> None:

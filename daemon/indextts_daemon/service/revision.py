@@ -65,11 +65,12 @@ class Revisions:
 
 
 def _heard(info: ModelInfo) -> dict[str, str]:
-    """Say how each voice sounds, and who speaks a language when no voice is asked for."""
+    """Say how each voice sounds, and who speaks a language when no voice is asked for.
+
+    All moods of a voice are one entry: a mood that is recorded may have been heard otherwise.
+    """
     voices = {f"voice {voice.id}": voice.revision for voice in info.voices}
-    voices |= {
-        f"voice {voice.id} {mood}": lender for voice in info.voices for mood, lender in voice.moods
-    }
+    voices |= {f"moods of {voice.id}": json.dumps(sorted(voice.moods)) for voice in info.voices}
     first: dict[str, str] = {}
     for voice in info.voices:
         for language in voice.languages:
