@@ -50,6 +50,11 @@ def locked(file: IO[Any]) -> bool:
     return True
 
 
+def share(file: IO[Any]) -> None:
+    """Keep others from taking an open file for themselves; waits while one of them has it."""
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+
 @contextmanager
 def zeroed_malloc() -> Iterator[None]:
     """Let C code find its fresh memory zeroed, where the C library can do that (glibc)."""

@@ -44,8 +44,15 @@ def launches(model: Path) -> list[dict[str, Any]]:
 
 def listen(job: dict[str, Any]) -> None:
     voices = [one["voice"] for one in job["recordings"]]
+    launch = {
+        "pid": os.getpid(),
+        "voices": voices,
+        "threads": job["threads"],
+        "omp": os.environ.get("OMP_NUM_THREADS"),
+        "cards": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
     with (Path(job["model"]) / LAUNCHES).open("a") as file:
-        print(json.dumps({"pid": os.getpid(), "voices": voices}), file=file)
+        print(json.dumps(launch), file=file)
     tell({"key": None, "stage": "loading", "done": 0, "total": len(voices)})
     for done, one in enumerate(job["recordings"]):
         kind = Path(one["file"]).read_text().split()[0]
@@ -53,6 +60,9 @@ def listen(job: dict[str, Any]) -> None:
             tell({"failure": "The model is no good.", "code": "checkpoint_invalid"})
             return
         tell({"key": one["key"], "stage": "listening", "done": done, "total": len(voices)})
+        if kind == "replacing":
+            Path(one["file"]).write_text("good instead")
+            kind = "passing"
         tell(
             {"key": one["key"], **heard(kind, Path(job["enrolled"]) / f"{one['key']}.safetensors")}
         )

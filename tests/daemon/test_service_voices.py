@@ -1,12 +1,14 @@
 """The voice store: enrols what is new and only that, and keeps nothing of what is gone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 import json
 import logging
 import os
 from pathlib import Path
+import sys
 from typing import Any
 
 import pytest
@@ -39,6 +41,12 @@ class House:
             (self.folder / f"{voice}.yaml").write_text(sidecar)
 
     async def prepare(self, model: Path | None = None) -> dict[str, dict[str, Any]]:
+        """Do as the daemon does when it starts."""
+        self.store = VoiceStore(self.folder, self.enrolled)
+        return await self.again(model)
+
+    async def again(self, model: Path | None = None) -> dict[str, dict[str, Any]]:
+        """Do as it does when a worker is replaced, or another model is to load."""
         options = await self.store.prepare(model or self.model, languages=LANGUAGES)
         assert options["enrolled"] == str(self.enrolled)
         return {voice["id"]: voice for voice in options["voices"]}
@@ -51,7 +59,7 @@ class House:
     @property
     def derived(self) -> set[str]:
         """What was made of recordings, but for the built-in one's."""
-        return {file.name for file in self.enrolled.iterdir()} - {voices.REFERENCE}
+        return {file.name for file in self.enrolled.iterdir()} - {voices.REFERENCE, voices.LOCK}
 
 
 @pytest.fixture
@@ -89,8 +97,7 @@ async def test_a_recording_becomes_a_voice_and_heart_is_always_there(house: Hous
 async def test_what_is_enrolled_is_not_enrolled_again(house: House) -> None:
     house.put("anna")
     first = await house.prepare()
-    assert await house.prepare() == first
-    house.store = VoiceStore(house.folder, house.enrolled)
+    assert await house.again() == first
     assert await house.prepare() == first
     assert house.asked == [["heart", "anna"]]
 
@@ -267,11 +274,24 @@ async def test_leaving_ends_the_process(house: House) -> None:
         os.kill(enrolling.launches(house.model)[0]["pid"], 0)
 
 
-async def test_two_models_are_prepared_one_after_the_other(house: House, tmp_path: Path) -> None:
+async def test_two_models_are_prepared_one_after_the_other(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.put("anna")
     other = tmp_path / "other"
     write_published(other, "2")
-    one, two = await asyncio.gather(house.prepare(), house.prepare(other))
+    running: list[int] = []
+
+    async def counted(*args: Any) -> AsyncGenerator[Any]:
+        running.append(running[-1] + 1 if running else 1)
+        async with aclosing(enrolment.enrol(*args)) as heard:
+            async for message in heard:
+                yield message
+        running.append(running[-1] - 1)
+
+    monkeypatch.setattr(voices, "enrol", counted)
+    one, two = await asyncio.gather(house.again(), house.again(other))
+    assert running == [1, 0, 1, 0]
     assert list(one) == list(two) == ["heart", "anna"]
     assert one["anna"]["key"] != two["anna"]["key"]
     assert len(house.derived) == 8
@@ -328,6 +348,104 @@ async def test_no_path_leaves_the_room(house: House, caplog: pytest.LogCaptureFi
 async def test_what_is_derived_is_for_the_owner_alone(house: House) -> None:
     await house.prepare()
     assert house.enrolled.stat().st_mode & 0o077 == 0
+
+
+async def test_a_worker_that_is_replaced_waits_for_nothing_new(house: House) -> None:
+    house.put("anna")
+    house.put("carl", "passing")
+    told = await house.prepare()
+    house.put("bob")
+    house.put("anna", "good again")
+    assert await house.again() == told
+    assert house.asked == [["heart", "anna", "carl"]]
+    assert list(await house.prepare()) == ["heart", "anna", "bob"]
+
+
+async def test_a_voice_that_is_lost_while_the_daemon_runs_is_back_with_the_next_worker(
+    house: House,
+) -> None:
+    house.put("anna")
+    told = await house.prepare()
+    (house.enrolled / f"{told['anna']['key']}.safetensors").unlink()
+    house.put("bob")
+    assert await house.again() == told
+    assert house.asked == [["heart", "anna"], ["anna"]]
+
+
+async def test_a_recording_that_is_replaced_while_it_is_listened_to_is_listened_to_again(
+    house: House,
+) -> None:
+    house.put("anna", "replacing")
+    told = await house.prepare()
+    assert list(told) == ["heart", "anna"]
+    assert house.asked == [["heart", "anna"], ["anna"]]
+    assert await house.prepare() == told
+    assert len(house.derived) == 4
+
+
+CHECK = """
+import asyncio, pathlib, sys
+from indextts_daemon.service import enrolment
+from indextts_daemon.service.voices import VoiceStore
+enrolment.ENROL = enrolment.RECORD = "tests.daemon.enrolling"
+folder, enrolled, model = map(pathlib.Path, sys.argv[1:])
+options = asyncio.run(VoiceStore(folder, enrolled).prepare(model, languages=["en"]))
+print(*(voice["id"] for voice in options["voices"]))
+"""
+
+
+async def beside(house: House) -> str:
+    """Prepare the voices in another process, as `check` and `say` do; return which."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CHECK, str(house.folder), str(house.enrolled), str(house.model)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode().strip()
+
+
+async def test_another_process_takes_nothing_away_from_the_one_that_speaks(house: House) -> None:
+    house.put("anna")
+    await house.prepare()
+    before = house.derived
+    unfinished = house.enrolled / ".0123.tmp"
+    unfinished.touch()
+    (house.model / "s2mel.pth").write_text("trained on")
+    house.put("bob")
+    assert await beside(house) == "heart anna bob"
+    assert before < house.derived
+    assert unfinished.exists()
+    await house.prepare()
+    assert not before & house.derived
+    assert not unfinished.exists()
+
+
+async def test_a_process_that_ended_keeps_nobody_from_tidying(house: House) -> None:
+    house.put("anna")
+    assert await beside(house) == "heart anna"
+    (house.folder / "anna.wav").unlink()
+    assert await beside(house) == "heart"
+    assert len(house.derived) == 2
+
+
+@pytest.mark.parametrize("in_the_way", ["folder", "lock"])
+async def test_a_folder_that_cannot_be_kept_is_told_in_words(house: House, in_the_way: str) -> None:
+    if in_the_way == "folder":
+        house.enrolled.write_bytes(b"")
+        with pytest.raises(EnrolmentError, match=r"^Voices cannot be kept \(File exists\)\.$"):
+            await house.prepare()
+    else:
+        (house.enrolled / voices.LOCK).mkdir(parents=True)
+        assert list(await house.prepare()) == ["heart"]
+
+
+async def test_listening_keeps_to_the_processor_and_leaves_some_of_it(house: House) -> None:
+    await house.prepare()
+    (launch,) = enrolling.launches(house.model)
+    assert launch["cards"] == ""
+    assert launch["omp"] == str(launch["threads"])
+    assert 1 <= launch["threads"] <= max(1, (os.cpu_count() or 1) // 2)
 
 
 async def test_problems_of_the_folder_are_told_and_logged(

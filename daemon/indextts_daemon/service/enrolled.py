@@ -4,7 +4,7 @@ The note is written last, so a voice without one was not finished. What no recor
 any more is removed, all of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -68,7 +68,7 @@ def sound(folder: Path, keys: Iterable[str]) -> dict[str, Note]:
     }
 
 
-def tidy(folder: Path, *, wanted: Mapping[str, str], version: str, keep: Iterable[str]) -> None:
+def tidy(folder: Path, *, wanted: Mapping[str, str], version: str, keep: Collection[str]) -> None:
     """Remove what stands for no recording any more. `wanted` is keys by content, of one version.
 
     Of other versions, what belongs to a recording that is still there stays.

@@ -1,23 +1,27 @@
 """The voices of the house: which recordings there are, and what a model is told of each.
 
-Derived files are named by all that they depend on: what is there under its name is right.
+Derived files are named by all that they depend on: what is there under its name is right. Several
+processes may use and add to them; only one that is alone removes any.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 import hashlib
 from importlib.metadata import version
 import logging
 from pathlib import Path
 from typing import Any
+import weakref
 
 from indextts_daemon.audio import coach
 from indextts_daemon.audio.recording import RecordingError, read
 from indextts_daemon.checkpoints.layout import Found, find
 from indextts_daemon.checkpoints.revision import revision_of
 from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.posix import locked, share
 from indextts_daemon.text.language import match
 
 from . import enrolled, recordings
@@ -30,6 +34,7 @@ LOGGER = logging.getLogger(__name__)
 ENROLMENT_VERSION = 1  # raised when the same recording and weights would give another voice file
 REFERENCE = f"{BUILT_IN}-{version('hibari-tts')}.wav"  # whose voice the built-in one is
 
+LOCK = ".lock"  # shared by all who use the derived files
 LIVES = 3  # processes that recordings may end before the rest is given up
 
 Progress = Callable[[EnrolmentProgress], None]
@@ -50,6 +55,8 @@ class VoiceStore:
         self._folder = folder
         self._enrolled = enrolled
         self._turn = asyncio.Lock()
+        self._plans: dict[tuple[str, str], _Plan] = {}  # by version and revision of the model
+        self._in_use = False
 
     def scan(self, *, listen: bool = False) -> Scan:
         """Look at the folder, and tell of each recording what was found in it.
@@ -72,22 +79,36 @@ class VoiceStore:
         """Enrol what is new for the model in a folder; return what its worker has to be told.
 
         These are the options `voices` and `enrolled`. A recording that is no good is left out and
-        logged. Raises EngineUnavailableError where no voice is left.
+        logged. Once it was asked for a model, it only mends what it then had. Raises
+        EngineUnavailableError where no voice is left.
         """
         async with self._turn:
             found, revision = await asyncio.to_thread(_open, model)
-            await self._record_reference()
-            plan = await asyncio.to_thread(self._plan, found.version, revision)
+            made = found.version, revision
             try:
-                await self._listen(model, plan, progress or (lambda _: None))
-            except EnrolmentError as err:
-                if not any(plan.has(one) for one in plan.kept):
-                    raise
-                LOGGER.warning("not every voice could be enrolled: %s", err.message)
+                if (plan := self._plans.get(made)) is not None:
+                    plan = await asyncio.to_thread(self._again, plan)
+                    await self._enrol(model, plan, progress)
+                else:
+                    plan = await self._first(model, *made, progress=progress)
+            except OSError as err:
+                raise EnrolmentError(f"Voices cannot be kept ({err.strerror}).") from err
+            self._plans[made] = plan
             return {"voices": plan.told(languages), "enrolled": str(self._enrolled)}
 
-    async def _record_reference(self) -> None:
+    async def _first(
+        self, model: Path, version: str, revision: str, *, progress: Progress | None
+    ) -> "_Plan":
         await asyncio.to_thread(self._enrolled.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await self._record_reference()
+        plan = await asyncio.to_thread(self._plan, version, revision)
+        if plan.missing:
+            await self._enrol(model, plan, progress)
+            plan = replace(plan, kept=await asyncio.to_thread(self._look))
+            await self._enrol(model, plan, progress)  # what was replaced meanwhile
+        return plan
+
+    async def _record_reference(self) -> None:
         file = self._enrolled / REFERENCE
         if not await asyncio.to_thread(file.is_file):
             try:
@@ -97,22 +118,54 @@ class VoiceStore:
 
     def _plan(self, version: str, revision: str) -> "_Plan":
         """Look at what there is, and remove what nothing stands behind any more."""
-        shelf = recordings.look(self._folder)
-        for problem in shelf.problems:
-            LOGGER.warning("voices: %s", problem.message)
-        kept = shelf.kept
-        with suppress(OSError):
-            reference = self._enrolled / REFERENCE
-            kept = (recordings.keep(reference, voice=BUILT_IN, name=BUILT_IN.title()), *kept)
-        plan = _Plan(version=version, revision=revision, kept=kept)
-        keys = {one.content: plan.key(one) for one in kept}
-        enrolled.tidy(self._enrolled, wanted=keys, version=version, keep={REFERENCE})
+        plan = _Plan(version=version, revision=revision, kept=self._look())
+        keys = {one.content: plan.key(one) for one in plan.kept}
+        if not self._in_use:
+            keep = {REFERENCE, LOCK}
+            tidy = partial(enrolled.tidy, self._enrolled, wanted=keys, version=version, keep=keep)
+            self._use(tidy)
         plan.notes.update(enrolled.sound(self._enrolled, keys.values()))
         return plan
 
+    def _look(self) -> tuple[Kept, ...]:
+        shelf = recordings.look(self._folder)
+        for problem in shelf.problems:
+            LOGGER.warning("voices: %s", problem.message)
+        with suppress(OSError):
+            reference = self._enrolled / REFERENCE
+            return recordings.keep(reference, voice=BUILT_IN, name=BUILT_IN.title()), *shelf.kept
+        return shelf.kept
+
+    def _use(self, tidy: Callable[[], None]) -> None:
+        """Keep others from tidying for as long as this lives; `tidy` first if nobody else does."""
+        self._in_use = True
+        with suppress(OSError):  # of a disk that only can be read, or knows no locks: no tidying
+            lock = (self._enrolled / LOCK).open("ab")
+            weakref.finalize(self, lock.close)
+            if locked(lock):
+                tidy()
+            share(lock)
+
+    def _again(self, plan: "_Plan") -> "_Plan":
+        """Look only for what a plan had: a worker that is replaced waits for nothing new."""
+        had = {plan.key(one): one for one in plan.kept if plan.has(one)}
+        sound = enrolled.sound(self._enrolled, had)
+        tried = {plan.key(one) for one in plan.kept} - had.keys()
+        return replace(plan, notes=sound, tried=tried)
+
+    async def _enrol(self, model: Path, plan: "_Plan", progress: Progress | None) -> None:
+        """Enrol what is missing. Raises EngineUnavailableError where no voice is left."""
+        try:
+            await self._listen(model, plan, progress or (lambda _: None))
+        except EnrolmentError as err:
+            if not any(plan.has(one) for one in plan.kept):
+                raise
+            LOGGER.warning("not every voice could be enrolled: %s", err.message)
+
     async def _listen(self, model: Path, plan: "_Plan", progress: Progress) -> None:
         """Enrol what is missing, in one process unless a recording ends it."""
-        missing = {plan.key(one): one for one in plan.kept if plan.key(one) not in plan.notes}
+        missing = plan.missing
+        plan.tried.update(missing)
         for _ in range(LIVES):
             if missing:
                 await self._run(model, plan, missing, progress)
@@ -172,6 +225,13 @@ class _Plan:
     revision: str
     kept: tuple[Kept, ...]
     notes: dict[str, Note] = field(default_factory=dict)  # by key, as far as it has come
+    tried: set[str] = field(default_factory=set)  # keys that are not to be tried again
+
+    @property
+    def missing(self) -> dict[str, Kept]:
+        """What there is no note of yet, by key."""
+        keys = {self.key(one): one for one in self.kept}
+        return {key: one for key, one in keys.items() if key not in {*self.notes, *self.tried}}
 
     def key(self, kept: Kept) -> str:
         """Name a voice's file by all that it depends on."""
