@@ -25,6 +25,28 @@ from indextts_daemon.text.feelings import borne, limited, scaled, weights_of
         ("情绪低落", {"melancholic": 0.8}),
         ("害怕又厌恶", {"afraid": 0.8, "disgusted": 0.8}),
         ("愤怒", {"angry": 0.8}),
+        ("not sad or angry", {"calm": 1.0}),
+        ("neither sad nor angry", {"calm": 1.0}),
+        ("without any anger", {"calm": 1.0}),
+        ("not at all sad, angry", {"angry": 0.8}),
+        ("never too angry or scared; glad", {"happy": 0.8}),
+        ("not angry and speak cheerfully", {"happy": 0.8}),
+        ("not the way he was, happy", {"happy": 0.8}),
+        ("no idea what made him so happy", {"happy": 1.0}),
+        ("not only glad but really excited", {"happy": 0.8, "surprised": 1.0}),
+        ("nothing sad", {"sad": 0.8}),
+        ("不要那么生气", {"calm": 1.0}),
+        ("没那么难过", {"calm": 1.0}),
+        ("不要生气、难过", {"calm": 1.0}),
+        ("不是生气而是难过", {"sad": 0.8}),
+        ("别哭", {"calm": 1.0}),
+        ("哭着说", {"sad": 0.8}),
+        ("笑着说", {"happy": 0.8}),
+        ("冷笑", {"disgusted": 0.8}),
+        ("特别地高兴", {"happy": 0.8}),
+        ("不仅高兴", {"happy": 0.8}),
+        ("不像昨天晚上那么高兴", {"happy": 0.8}),
+        ("很happy", {"happy": 1.0}),
         ("", {"calm": 1.0}),
         ("xyzzy", {"calm": 1.0}),
     ],
@@ -35,7 +57,14 @@ def test_a_feeling_is_read_from_its_words(text: str, named: dict[str, float]) ->
 
 def test_hostile_words_cost_linear_time() -> None:
     begun = time.process_time()
-    for hostile in ("not " * 5000, "a bit " * 5000, "不" * 20000, "very " * 5000, " " * 20000):
+    for hostile in (
+        "not " * 5000,
+        "a bit " * 5000,
+        "不" * 20000,
+        "very " * 5000,
+        "1" * 20000,
+        "a" * 20000,
+    ):
         weights_of(hostile)
     assert time.process_time() - begun < 5
 
