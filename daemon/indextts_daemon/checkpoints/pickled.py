@@ -5,6 +5,8 @@ be asked which model it is before anybody trusts it.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import errno
 import json
 from pathlib import Path
 import pickletools
@@ -46,11 +48,8 @@ def key_names(path: Path) -> frozenset[str]:
 
     Raises DamagedFileError, and OSError.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return frozenset(_strings(archive.read(_pickle_of(archive))))
-    except DAMAGE as err:
-        raise DamagedFileError(f"{path.name} is damaged, or is no file of tensors.") from err
+    with _opened(path) as archive:
+        return frozenset(_strings(archive.read(_pickle_of(archive))))
 
 
 def header_names(path: Path) -> frozenset[str]:
@@ -72,21 +71,44 @@ def has_damage(path: Path, on_bytes: Callable[[int], None]) -> bool:
     torch itself never looks at them. `on_bytes` hears how many bytes were read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _opened(path) as archive:
             for entry in archive.infolist():
+                if not _is_plain(entry):
+                    return True
                 with archive.open(entry) as record:
                     while block := record.read(BLOCK):
                         on_bytes(len(block))
-    except DAMAGE:
+    except DamagedFileError:
         return True
     return False
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a torch file; what its bytes make anybody raise becomes DamagedFileError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except DAMAGE as err:
+        raise DamagedFileError(f"{path.name} is damaged, or is no file of tensors.") from err
+    except OSError as err:
+        if err.errno != errno.EINVAL:  # zipfile seeks wherever the bytes say, also below zero
+            raise
+        raise DamagedFileError(f"{path.name} is damaged, or is no file of tensors.") from err
+
+
 def _pickle_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     for entry in archive.infolist():
-        if Path(entry.filename).parts[1:] == ("data.pkl",) and entry.file_size <= LARGEST_PICKLE:
-            return entry
+        if Path(entry.filename).parts[1:] == ("data.pkl",):
+            if _is_plain(entry) and entry.file_size <= LARGEST_PICKLE:
+                return entry
+            break
     raise ValueError
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    """Whether it is stored as torch stores; unpacking would not stop at the size it claims."""
+    return entry.compress_type == zipfile.ZIP_STORED and entry.compress_size == entry.file_size
 
 
 def _strings(pickle: bytes) -> Iterator[str]:
