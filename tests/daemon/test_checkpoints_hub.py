@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from indextts_daemon.checkpoints import fetch, hub as hub_module
 from indextts_daemon.checkpoints.catalogue import (
     INDEXTTS_2,
     INDEXTTS_2_5,
@@ -90,6 +91,19 @@ def test_a_hub_that_is_away_is_said_in_a_sentence(kind: type[HuggingFace | Model
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         where: Source = kind(endpoint=f"http://127.0.0.1:{probe.getsockname()[1]}")
+        with pytest.raises(DownloadError, match="cannot be fetched now") as caught:
+            where.look("IndexTeam/IndexTTS-2")
+    assert caught.value.error_code == "unreachable"
+
+
+@pytest.mark.parametrize("kind", HUBS)
+def test_a_hub_that_never_answers_is_not_waited_for(
+    kind: type[HuggingFace | ModelScope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hub_module, fetch):
+        monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where: Source = kind(endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(DownloadError, match="cannot be fetched now") as caught:
             where.look("IndexTeam/IndexTTS-2")
     assert caught.value.error_code == "unreachable"

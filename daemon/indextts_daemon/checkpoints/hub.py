@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from indextts_daemon.errors import SettingsError
 
 from .catalogue import Part
-from .fetch import BREAKS, DownloadError, RemoteFile, opened, unreachable
+from .fetch import BREAKS, TIMEOUT_S, DownloadError, RemoteFile, opened, unreachable
 
 LARGEST_LISTING = 8 << 20  # bytes
 QUIET = {  # read by huggingface_hub when it is imported
@@ -77,7 +77,7 @@ class HuggingFace:
         hub = _huggingface_hub()
         try:
             api = hub.HfApi(endpoint=self.endpoint)
-            info = api.model_info(repository, files_metadata=True)
+            info = api.model_info(repository, files_metadata=True, timeout=TIMEOUT_S)
         except (hub.errors.RepositoryNotFoundError, hub.errors.HFValidationError) as err:
             raise DownloadError(f"{self.name} has no {repository}.", code="not_found") from err
         except Exception as err:  # its HTTP library, whose errors differ by version
