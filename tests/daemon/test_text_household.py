@@ -72,6 +72,17 @@ MORE = {
         "C++, A+, 3x a day": "C plus plus, A plus, three times a day",
         "1,2,3 and 007": "one, two, three and zero zero seven",
         "He is 5'10\" tall": "He is five foot ten tall",
+        "CO2 > 1000 ppm, <20%, >= 5 kWh, ≤ $5, ≈ 3 h": (
+            "C O two more than one thousand parts per million, less than twenty percent,"
+            " at least five kilowatt hours, at most five dollars, about three hours"
+        ),
+        "2~3 days, about ~20 minutes, ~5 min, 20 -> 22 °C": (
+            "two to three days, about twenty minutes, about five minutes,"
+            " twenty to twenty two degrees Celsius"
+        ),
+        "9am-5pm, 9 am - 5 pm, 9:15~10:30": (
+            "nine AM to five PM, nine AM to five PM, nine fifteen to ten thirty"
+        ),
         "Part I like, Part I. Louis XIV": "Part I like, Part one. Louis the fourteenth",
     },
     "zh": {
@@ -87,6 +98,18 @@ MORE = {
         "时速120km/h，网速250 Mbps": "时速一百二十公里，网速每秒两百五十兆比特",
         "CO₂、NO2、H2O、A4纸、1080P": "二氧化碳、二氧化氮、H二O、A四纸、一零八零P",
         "3×4=12，10-3=7，5²，2^10": "三乘四等于十二，十减三等于七，五的平方，二的十次方",
+        "湿度>60%，电量≤20%，气温>-5度，约~20分钟": (
+            "湿度大于百分之六十，电量小于等于百分之二十，气温大于负五度，约二十分钟"
+        ),
+        "10~15分钟，15~22度，2~3个，3~4级，5~8折": (
+            "十到十五分钟，十五到二十二度，两到三个，三到四级，五到八折"
+        ),
+        "上午9点-11点，9点~10点，8时-10时，9点半-下午5点": (
+            "上午九点到十一点，九点到十点，八时到十时，九点半到下午五点"
+        ),
+        "11月23日-25日，零下-3度，12月-5°": "十一月二十三日到二十五日，零下三度，十二月零下五度",
+        "15栋2单元301，5单元1201，2元": "十五栋二单元三零一，五单元一二零一，两元",
+        "3:30 AM、7:30 AM、3:30 PM": "凌晨三点三十分、上午七点三十分、下午三点三十分",
         "７:30 PM、12:10 AM": "晚上七点三十分、凌晨十二点十分",
     },
 }  # fmt: skip
@@ -163,6 +186,20 @@ def test_no_digit_is_left_over(text: str, language: str) -> None:
     if language == "zh":
         left = TONED.sub(lambda one: "" if one[1].lower() in SYLLABLES else one[0], left)
     assert not [character for character in left if character.isdigit()]
+
+
+@given(
+    st.sampled_from(["<", "< ", ">", "> ", "≤", "≥ ", "≈", "~", "<=", ">= ", "-> "]),
+    st.sampled_from(["", "-", "$", "€"]),
+    st.decimals(0, 10**6, places=1).map(str) | st.integers(0, 10**6).map(str),
+    st.sampled_from(["", "%", " ppm", "°C", " kWh", "/3", ":30", "分钟", "个"]),
+    LANGUAGES,
+)
+def test_no_mark_is_left_beside_a_figure(
+    mark: str, sign: str, number: str, unit: str, language: str
+) -> None:
+    said = read_aloud(f"lamp {mark}{sign}{number}{unit} Anna", language)
+    assert not set("<>≤≥≈~=$€%/°") & set(said)
 
 
 @given(TEXT, LANGUAGES)

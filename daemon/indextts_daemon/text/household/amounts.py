@@ -30,10 +30,11 @@ _LINKED = r"-?(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)(?:\.\d++)?+"
 AMOUNT = rf"(?P<amount>(?:{_SIGN})?{NUMBER}(?:(?:{_TO}|{_BY}){_LINKED}){{0,3}})"
 _FIGURE = re.compile(rf"(^|{_BY}|{_TO})(-?)([\d.,]+)")
 _SIGNS = any_of(CURRENCIES)
+_SIGNS_BEFORE = any_of(CURRENCIES.keys() - {"元"})  # 2单元301 is no price
 _NAMED = rf"(?:{any_of(UNITS)})(?![A-Za-z0-9])"
 _SIZE = rf"(?: ?(?P<large>{any_of(_LARGE)})(?![A-Za-z0-9]))?"
 
-_PRICE = rf"(?P<sign>{_SIGN})?(?<![A-Za-z])(?P<currency>{_SIGNS}) ?{AMOUNT}{_SIZE}(?:{PER})?"
+_PRICE = rf"(?P<sign>{_SIGN})?(?<![A-Za-z])(?P<currency>{_SIGNS_BEFORE}) ?{AMOUNT}{_SIZE}(?:{PER})?"
 _PRICE_BEHIND = rf"{AMOUNT}{_SIZE} ?(?P<currency>{_SIGNS})(?![A-Za-z0-9])(?:{PER})?"
 _ONE = r"(?:(?P<one>\b[Aa]n? )(?=\d))?"
 _MEASURED = rf"{_ONE}{AMOUNT}(?P<joint> ?|-(?=\w\w|°)){UNIT}"

@@ -10,13 +10,20 @@ from .figures import SIGN
 from .identifiers import DOT, ENTITY, identifiers, numbers_to_call, spelled_out
 from .kept import ANNOTATION_OR_PINYIN
 from .moments import moments
-from .notation import ALONE, ENDED, rule, rule_behind
+from .notation import ALONE, COMPARED, ENDED, JOINT, rule, rule_behind
 from .numbers_chinese import cardinal, spelled
 from .reader import Reader
 from .units import BARE_UNIT, BASES, UNITS
 
 _UNTIL_CLOCK = re.compile(r"(?<=\d:\d\d) ?[-–—~] ?(?=\d{1,2}:\d\d(?!\d))")
 
+_HALF = "(?:凌晨|早上|上午|中午|下午|傍晚|晚上)?"
+_UNTIL = re.compile(
+    rf"(?:(?<=\d[点时日号月年分])|(?<=\d点半)) ?[-–—~] ?"
+    rf"(?={_HALF} ?\d{{1,4}} ?(?:[点时日号月年分]|:\d))"
+    rf"|(?<=\d[^\W\da-zA-Z_]) ?~ ?(?=\d)"
+)
+_FROST = re.compile(r"(?<=零下) ?-(?=\d)")
 _AN_HOUR = re.compile(r"((?:时速|车速)[^\d/]{0,4}[\d.,]{1,12} ?(?:km|公里))/h(?![A-Za-z])")
 _YEAR = rf"{ALONE}(?:1\d|2[01])\d\d(?= ?年)"
 _CLOCK = rf"{ALONE}(?P<hour>[01]?\d|2[0-4]) ?点 ?(?P<minute>[0-5]\d) ?(?P<named>分(?!钟))?{ENDED}"
@@ -27,6 +34,7 @@ _CALLED = rf"{_CALL}(?P<digits>\d{{3,9}}){ENDED}(?!-\d| ?[次个通%°元])"
 _GUARD = r"(?:密码|验证码|口令|取件码|提货码|动态码|编号|编码|代码|房间号|房号|航班号|车次"
 _GUARD += r"|(?:PIN|pin)码?)"
 _CODE = rf"(?P<front>{_GUARD}[是为：:]? ?)(?P<digits>\d{{3,20}}){ENDED}"
+_FLAT = r"(?P<front>单元 ?)(?P<digits>\d{3,4})(?!\d|[.,:]\d)"
 _PLACE = rf"{ALONE}(?P<digits>\d{{3,4}})(?= ?(?:室|房|号|路|次列车|次航班|航班))"
 _NUMBER_SIGN = (
     r"(?:(?<![A-Za-z0-9&])#|(?<![A-Za-z])[Nn](?:o|r)\. ?)(?P<digits>\d{1,6})号?(?!\d|[.,]\d)"
@@ -36,11 +44,6 @@ _COUNTED = "个只条张台位人次件份杯元块天步度米%"
 _MODEL = rf"(?<=[A-Za-z])(?<!\d[xX])[ -]?(?P<digits>\d{{3,4}}){ENDED}(?! ?[{_COUNTED}])"
 
 _NEXT_TO_FIGURES = (
-    (r"≈ ?(?=\d)|~ ?(?=\d)", "约"),
-    (r"≥ ?(?=\d)", "大于等于"),
-    (r"≤ ?(?=\d)", "小于等于"),
-    (r"(?<![-=])> ?(?=\d)", "大于"),
-    (r"< ?(?=\d)", "小于"),
     (r"(?<=\d)[xX](?![A-Za-z0-9])", "倍"),
     (r"(?<=\d) ?× ?|× ?(?=\d)|(?<=\d) ?\* ?(?=\d)", "乘"),
     (r"(?<=[\w)])\^2(?!\d)", "的平方"),
@@ -48,7 +51,18 @@ _NEXT_TO_FIGURES = (
     (r"(?<=[A-Za-z])-(?=\d)", ""),
     (r"(?<=[\d\x1f])/(?=\d)", "斜杠"),
 )
+_COMPARED = (
+    (r"(?<=约)[~≈]", ""),
+    (r"(?<!\d)(?<!\d )~|≈", "约"),
+    (r"≥|>=", "大于等于"),
+    (r"≤|<=", "小于等于"),
+    (r"[-=]>", "到"),
+    (r">", "大于"),
+    (r"<", "小于"),
+)
+_MARKS = tuple((re.compile(f"(?:{mark}){COMPARED}"), said) for mark, said in _COMPARED)
 _SIGNS = (
+    (r"~ ?(?=\x1f)", "到"),
     (r"±", "正负"),
     (r"\+", "加"),
     (r"=", "等于"),
@@ -71,7 +85,10 @@ _CHINESE = Chinese()
 
 
 def _respelled(text: str) -> str:
-    return _UNTIL_CLOCK.sub("到", _AN_HOUR.sub(r"\1", tidied(spelled_out(text))))
+    text = _UNTIL.sub("到", _FROST.sub("", tidied(spelled_out(text))))
+    for mark, said in _MARKS:
+        text = mark.sub(f"{JOINT}{said}" if said else "", text)
+    return _UNTIL_CLOCK.sub("到", _AN_HOUR.sub(r"\1", text))
 
 
 def _clock(written: re.Match[str]) -> str:
@@ -124,6 +141,7 @@ CHINESE = Reader(
         *identifiers(_CHINESE),
         rule_behind(_CALLED, lambda written: _CHINESE.phone([written["digits"]], abroad=False)),
         rule_behind(_CODE, lambda written: spelled(written["digits"])),
+        rule_behind(_FLAT, lambda written: spelled(written["digits"])),
         rule(_PLACE, lambda written: spelled(written["digits"])),
         rule(_NUMBER_SIGN, lambda written: f"{cardinal(written['digits'])}号"),
         rule(_ORDINAL, lambda written: f"第{cardinal(written['digits'])}"),

@@ -11,14 +11,16 @@ from .figures import SIGN
 from .identifiers import DOT, ENTITY, identifiers, numbers_to_call, spelled_out
 from .kept import ANNOTATION
 from .moments import moments
-from .notation import NUMBER, rule
+from .notation import COMPARED, JOINT, NUMBER, rule
 from .numbers_english import cardinal, paired
 from .reader import Reader
 from .units import BARE_UNIT, BASES, UNITS
 
 _HALF = r"(?:1[0-2]|0?[1-9])(?::[0-5]\d)? ?[AaPp]\.?[Mm](?![A-Za-z])"
-_UNTIL_HALF = re.compile(rf"(?<![\d.,:/-])(\d{{1,2}}(?::[0-5]\d)?) ?[-–] ?(?={_HALF})")
-_UNTIL_CLOCK = re.compile(r"(?<=\d:\d\d) ?[-–] ?(?=\d{1,2}:\d\d(?!\d))")
+_UNTIL_HALF = re.compile(
+    rf"(?<![\d.,:/-])(\d{{1,2}}(?::[0-5]\d)?(?: ?[AaPp]\.?[Mm])?) ?[-–~] ?(?={_HALF})"
+)
+_UNTIL_CLOCK = re.compile(r"(?<=\d:\d\d) ?[-–~] ?(?=\d{1,2}:\d\d(?!\d))")
 _BETWEEN = re.compile(rf"(\b[Bb]etween -?{NUMBER}) ?[-–] ?(?=-?\d)")
 
 _SQUARE_FEET = re.compile(r"(?<=\d )sq\.? ?(ft|m|km)(?![A-Za-z])")
@@ -26,11 +28,6 @@ _GLUED = r"(?<=[A-Za-z])(?<!\d[xX])[.-]?(\d{3,4})(?!\d|[.,]\d)"
 _TALL = r"(?<![\w'’])(\d)['’′](\d{1,2})[\"”″]"
 
 _NEXT_TO_FIGURES = (
-    (r"≈ ?(?=\d)|~ ?(?=\d)", "about"),
-    (r"≥ ?(?=\d)", "at least"),
-    (r"≤ ?(?=\d)", "at most"),
-    (r"(?<![-=])> ?(?=\d)", "more than"),
-    (r"< ?(?=\d)", "less than"),
     (r"(?<=\d)x(?![A-Za-z0-9])|(?<=\d) ?× ?|× ?(?=\d)|(?<=\d) ?\* ?(?=\d)", "times"),
     (r"(?<=[\w)])\^2(?!\d)", "squared"),
     (r"(?<=[\w)])\^3(?!\d)", "cubed"),
@@ -38,7 +35,18 @@ _NEXT_TO_FIGURES = (
     (r"(?<=[\d\x1f])/(?=\d)", "slash"),
     (r"(?<=[A-Za-z]\d)-(?=\d)|(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])", " "),
 )
+_COMPARED = (
+    (r"(?i:(?<=about )|(?<=around ))[~≈]", ""),
+    (r"(?<!\d)(?<!\d )~|≈", "about"),
+    (r"≥|>=", "at least"),
+    (r"≤|<=", "at most"),
+    (r"[-=]>", "to"),
+    (r">", "more than"),
+    (r"<", "less than"),
+)
+_MARKS = tuple((re.compile(f"(?:{mark}){COMPARED}"), said) for mark, said in _COMPARED)
 _SIGNS = (
+    (r"~ ?(?=\x1f)", "to"),
     (r"±", "plus or minus"),
     (r"\+", "plus"),
     (r"=", "equals"),
@@ -62,6 +70,8 @@ _OPENING, _CLOSING = "([{\"'“‘«<-–—/ ", ".,:;!?)]}\"'”’»>-–—/�
 
 def _respelled(text: str) -> str:
     text = tidied(spelled_out(text))
+    for mark, said in _MARKS:
+        text = mark.sub(f"{JOINT}{said} " if said else "", text)
     if DASH.search(text):
         text = _UNTIL_CLOCK.sub(" to ", _UNTIL_HALF.sub(r"\1 to ", text))
         text = _BETWEEN.sub(r"\1 and ", text)

@@ -12,6 +12,8 @@ ALONE = r"(?<!\d)(?<!\d[.,:/])"  # in front of digits that continue nothing
 ENDED = r"(?!\d|[.,:/]\d)"  # behind digits that nothing continues
 NUMBER = ALONE + r"(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)(?:\.\d++)?+"
 
+COMPARED = r" ?(?=[-+±]?[$€£¥]? ?\.?\d)"  # behind a mark such as < in front of a figure
+
 Reading = Callable[[re.Match[str]], str | None]
 
 
