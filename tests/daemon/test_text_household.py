@@ -83,6 +83,21 @@ MORE = {
         "9am-5pm, 9 am - 5 pm, 9:15~10:30": (
             "nine AM to five PM, nine AM to five PM, nine fifteen to ten thirty"
         ),
+        "On 3/4, Mon 11/23, due 23/11, Fri 12/5 at 3pm": (
+            "On March fourth, Mon November twenty third, due November twenty third,"
+            " Fri December fifth at three PM"
+        ),
+        "12-5-2026, 3/4/26, 3.4.2026, by 13/13": (
+            "December fifth, twenty twenty six, March fourth, twenty twenty six,"
+            " April third, twenty twenty six, by thirteen out of thirteen"
+        ),
+        "Oven timer 0:45, remaining: 0:05, 0:30 left, takes 1:45 h.": (
+            "Oven timer forty five minutes, remaining: five minutes, thirty minutes left,"
+            " takes one hour forty five minutes."
+        ),
+        "Timer set for 7:30 pm, it ends at 6:45": (
+            "Timer set for seven thirty PM, it ends at six forty five"
+        ),
         "Part I like, Part I. Louis XIV": "Part I like, Part one. Louis the fourteenth",
     },
     "zh": {
@@ -110,6 +125,8 @@ MORE = {
         "11月23日-25日，零下-3度，12月-5°": "十一月二十三日到二十五日，零下三度，十二月零下五度",
         "15栋2单元301，5单元1201，2元": "十五栋二单元三零一，五单元一二零一，两元",
         "3:30 AM、7:30 AM、3:30 PM": "凌晨三点三十分、上午七点三十分、下午三点三十分",
+        "剩余2:30，还剩：0:05，晚上10:30分": "剩余两小时三十分钟，还剩：五分钟，晚上十点三十分",
+        "今天是11/23，周二11/24": "今天是十一月二十三日，周二十一月二十四日",
         "７:30 PM、12:10 AM": "晚上七点三十分、凌晨十二点十分",
     },
 }  # fmt: skip
@@ -130,6 +147,13 @@ def test_languages_without_rules_are_read_as_they_are_written(language: str) -> 
 def test_regions_share_their_languages_rules() -> None:
     assert read_aloud("6:45", "en-GB") == "six forty five"
     assert read_aloud("6:45", "zh-CN") == "六点四十五分"
+
+
+@pytest.mark.parametrize("language", ["en-GB", "en-AU", "en-IE"])
+def test_the_day_comes_first_outside_america(language: str) -> None:
+    assert read_aloud("on 3/4", language) == "on April third"
+    assert read_aloud("3/4/2026", language) == "April third, twenty twenty six"
+    assert read_aloud("3/4/2026", "en-US") == "March fourth, twenty twenty six"
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ Serves every engine, so that a voice gets words; knows English and Chinese.
 """
 
 from .chinese import CHINESE
-from .english import ENGLISH
+from .english import AMERICAN, BRITISH
 
-_READERS = {"en": ENGLISH, "zh": CHINESE}
+_READERS = {"en": BRITISH, "zh": CHINESE}  # of a language, whatever its region
+_AMERICAN = ("en", "en-us", "en_us")
 
 
 def read_aloud(text: str, language: str) -> str:
@@ -14,5 +15,6 @@ def read_aloud(text: str, language: str) -> str:
 
     Keeps no digit but in annotations for the engine and, in Chinese, in pinyin with its tone.
     """
-    reader = _READERS.get(language.partition("-")[0].lower())
+    code = language.lower()
+    reader = AMERICAN if code in _AMERICAN else _READERS.get(code.partition("-")[0])
     return reader.read(text) if reader else text

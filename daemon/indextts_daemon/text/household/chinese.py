@@ -25,6 +25,14 @@ _UNTIL = re.compile(
 )
 _FROST = re.compile(r"(?<=零下) ?-(?=\d)")
 _AN_HOUR = re.compile(r"((?:时速|车速)[^\d/]{0,4}[\d.,]{1,12} ?(?:km|公里))/h(?![A-Za-z])")
+_TIMED = (
+    r"(?P<front>(?:剩余?|还剩|还要|还需|倒计时|耗时|用时|时长)(?:时间)?[是为约：:]? ?)"
+    r"(\d{1,3}):([0-5]\d)(?!\d|:\d| ?[AaPp][Mm])"
+)
+_TODAY = (
+    r"(?P<front>(?:[今明昨后]天|日期|(?:周|星期|礼拜)[一二三四五六日天])[是为：:，,]? ?)"
+    r"(1[0-2]|0?[1-9])/(3[01]|[12]\d|0?[1-9])(?!\d|[./:]\d)"
+)
 _YEAR = rf"{ALONE}(?:1\d|2[01])\d\d(?= ?年)"
 _CLOCK = rf"{ALONE}(?P<hour>[01]?\d|2[0-4]) ?点 ?(?P<minute>[0-5]\d) ?(?P<named>分(?!钟))?{ENDED}"
 _NTH = r"(?P<front>第 ?)(?P<digits>\d++)(?!\.\d)"
@@ -80,11 +88,13 @@ _SIGNS = (
     (r"£", "英镑"),
     (r"¥", "元"),
 )
+_NAMED_MINUTES = re.compile(r"(?<=:[0-5]\d)分(?!钟)")
 _JOINT = re.compile(r" ?\x1f[\x1f ]*+")
 _CHINESE = Chinese()
 
 
 def _respelled(text: str) -> str:
+    text = _NAMED_MINUTES.sub("", text)
     text = _UNTIL.sub("到", _FROST.sub("", tidied(spelled_out(text))))
     for mark, said in _MARKS:
         text = mark.sub(f"{JOINT}{said}" if said else "", text)
@@ -96,6 +106,10 @@ def _clock(written: re.Match[str]) -> str:
     minute = written["minute"]
     minute = spelled(minute) if minute.startswith("0") else cardinal(minute)
     return f"{said}{minute}{written['named'] or ''}"
+
+
+def _timed(written: re.Match[str]) -> str:
+    return _CHINESE.span([(int(written[2]), "h"), (int(written[3]), "m")])
 
 
 def _bare_unit(written: re.Match[str]) -> str:
@@ -134,6 +148,10 @@ CHINESE = Reader(
     respelled=_respelled,
     rules=(
         rule_behind(_SCORE, lambda written: _CHINESE.ratio(written[2], written[3]), ":"),
+        rule_behind(_TIMED, _timed, ":"),
+        rule_behind(
+            _TODAY, lambda written: _CHINESE.date("", int(written[2]), int(written[3])), "/"
+        ),
         *moments(_CHINESE),
         rule(_CLOCK, _clock),
         rule(_YEAR, lambda written: spelled(written[0])),

@@ -106,28 +106,34 @@ def _space(joint: re.Match[str]) -> str:
 
 
 _ENGLISH = English()
-ENGLISH = Reader(
-    marked=re.compile(rf"{SIGN}|{DOT}|{ENTITY}|{ROMAN}|{BARE_UNIT}"),
-    kept=ANNOTATION,
-    respelled=_respelled,
-    rules=(
-        *english_moments(_ENGLISH),
-        *moments(_ENGLISH),
-        *identifiers(_ENGLISH),
-        *english_names(_ENGLISH),
-        rule(_TALL, _tall, "'’′"),
-        *proportions(_ENGLISH),
-        *amounts(_ENGLISH),
-        *numbers_to_call(_ENGLISH),
-        *english_figures(),
-        rule(BARE_UNIT, _bare_unit, "/^"),
-        rule(_GLUED, lambda written: paired(written[1])),
-        rule(r"(?<![\d.])\d{3,4}(?=[pi](?![A-Za-z]))", lambda written: paired(written[0])),
-        *(rule(pattern, said) for pattern, said in _NEXT_TO_FIGURES),
-        rule(r"(?<=\d)(?!x\d)[a-z](?![A-Za-z])", lambda written: written[0].upper()),
-        *numbers(_ENGLISH),
-        rule(r"([,:/]?)(\d+)", _left_over),
-        *(rule(pattern, said) for pattern, said in _SIGNS),
-    ),
-    joined=_joined,
-)
+
+
+def _reader(*, month_first: bool) -> Reader:
+    return Reader(
+        marked=re.compile(rf"{SIGN}|{DOT}|{ENTITY}|{ROMAN}|{BARE_UNIT}"),
+        kept=ANNOTATION,
+        respelled=_respelled,
+        rules=(
+            *english_moments(_ENGLISH, month_first=month_first),
+            *moments(_ENGLISH, month_first=month_first),
+            *identifiers(_ENGLISH),
+            *english_names(_ENGLISH),
+            rule(_TALL, _tall, "'’′"),
+            *proportions(_ENGLISH),
+            *amounts(_ENGLISH),
+            *numbers_to_call(_ENGLISH),
+            *english_figures(),
+            rule(BARE_UNIT, _bare_unit, "/^"),
+            rule(_GLUED, lambda written: paired(written[1])),
+            rule(r"(?<![\d.])\d{3,4}(?=[pi](?![A-Za-z]))", lambda written: paired(written[0])),
+            *(rule(pattern, said) for pattern, said in _NEXT_TO_FIGURES),
+            rule(r"(?<=\d)(?!x\d)[a-z](?![A-Za-z])", lambda written: written[0].upper()),
+            *numbers(_ENGLISH),
+            rule(r"([,:/]?)(\d+)", _left_over),
+            *(rule(pattern, said) for pattern, said in _SIGNS),
+        ),
+        joined=_joined,
+    )
+
+
+AMERICAN, BRITISH = _reader(month_first=True), _reader(month_first=False)

@@ -5,6 +5,7 @@
 import re
 
 from .english_speaker import MONTHS, English
+from .moments import month_and_day
 from .notation import ALONE, ENDED, NUMBER, Rule, any_of, rule, rule_behind, words
 from .numbers_english import cardinal, ordinal, paired
 from .units import UNITS
@@ -21,8 +22,19 @@ _MONTH_DAY = (
 )
 _DAY_MONTH = rf"{ALONE}(?P<day>{_DAY}){_NTH} {_MONTH}(?![A-Za-z]){_YEAR}"
 _MONTH_YEAR = rf"{_MONTH} (?P<year>(?:19|20)\d\d){ENDED}"
-_ON = r"(?i:(?<=\bon )|(?<=\bby )|(?<=\bsince )|(?<=\buntil )|(?<=\bdue ))"
-_SHORT_DATE = rf"{_ON}(3[01]|[12]\d|0?[1-9])/(1[0-2]|0?[1-9]){ENDED}"
+_WEEKDAY = r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)"
+_ON = rf"(?P<front>\b(?:(?i:on|by|since|until|due|date|today is)|{_WEEKDAY})[,:.]? )"
+_SHORT_DATE = rf"{_ON}({_DAY})/({_DAY}){ENDED}"
+_TIMED = (
+    r"(?P<front>(?i:\b(?:timer|remaining|takes|took|duration|countdown|eta in)"
+    r"(?: (?:is|was|for|set for|set to|of))?:? ))(\d{1,3}):([0-5]\d)"
+    r"(?: ?h(?:ours?|rs?)?(?![A-Za-z]))?"
+)
+_NO_HALF = r"(?!\d|:\d| ?[AaPp]\.?[Mm])"
+_LASTS = (
+    rf"{ALONE}(\d{{1,3}}):([0-5]\d)"
+    r"(?:(?= (?:left|remaining|elapsed|to go)\b)| ?(?:hours|hrs?)(?![A-Za-z]))"
+)
 
 _WON = ("score", "score:", "score is", "score of", "won", "lost", "ratio")
 _BEHIND = "|".join(rf"(?<=\b{word} )" for word in _WON)
@@ -56,7 +68,7 @@ _REIGNS = rf"(?<![A-Za-z])(?P<front>(?:{'|'.join(_RULERS)}) ){_INITIAL}{_ROMAN}"
 ROMAN = rf"{_CHAPTERS}|{_REIGNS}".replace("?P<front>", "?:").replace("?P<roman>", "?:")
 
 
-def english_moments(speaker: English) -> tuple[Rule, ...]:
+def english_moments(speaker: English, *, month_first: bool) -> tuple[Rule, ...]:
     """Return the rules for scores, dates with the month's name, and decades."""
 
     def month_day(written: re.Match[str]) -> str:
@@ -69,7 +81,17 @@ def english_moments(speaker: English) -> tuple[Rule, ...]:
         return f"{MONTHS[_MONTH_NUMBERS[written['month']] - 1]} {paired(written['year'])}"
 
     def short_date(written: re.Match[str]) -> str:
-        return speaker.date("", int(written[2]), int(written[1]))
+        month, day = month_and_day(written[2], written[3], month_first=month_first)
+        if month > len(MONTHS):
+            return written[0]
+        return written["front"] + speaker.date("", month, day)
+
+    def span(written: re.Match[str]) -> str:
+        return speaker.span([(int(written[1]), "h"), (int(written[2]), "m")])
+
+    def timed(written: re.Match[str]) -> str:
+        said = speaker.span([(int(written[2]), "h"), (int(written[3]), "m")])
+        return written["front"] + said
 
     def decade(written: re.Match[str]) -> str:
         said = paired(written[1] or written[2])
@@ -81,6 +103,8 @@ def english_moments(speaker: English) -> tuple[Rule, ...]:
         rule(_DAY_MONTH, month_day),
         rule(_MONTH_YEAR, month_year),
         rule(_SHORT_DATE, short_date, "/"),
+        rule(_TIMED + _NO_HALF, timed, ":"),
+        rule(_LASTS, span, ":"),
         rule(_DECADE, decade, "0"),
     )
 

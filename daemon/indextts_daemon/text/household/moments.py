@@ -24,12 +24,12 @@ _HALF_HOUR = rf"{ALONE}(\d{{1,2}})h([0-5]\d)(?![A-Za-z0-9])"
 _MONTHS, _DAYS = 12, 31
 
 
-def moments(speaker: Speaker) -> tuple[Rule, ...]:
-    """Return the rules for moments, said by the speaker."""
-    return (*_dates(speaker), *_clocks(speaker), *_spans(speaker))
+def moments(speaker: Speaker, *, month_first: bool = False) -> tuple[Rule, ...]:
+    """Return the rules for moments; `month_first` where a date of figures fits both ways."""
+    return (*_dates(speaker, month_first=month_first), *_clocks(speaker), *_spans(speaker))
 
 
-def _dates(speaker: Speaker) -> tuple[Rule, ...]:
+def _dates(speaker: Speaker, *, month_first: bool) -> tuple[Rule, ...]:
 
     def iso(written: re.Match[str]) -> str | None:
         month, day = int(written[3] or written[6]), int(written[4] or written[7])
@@ -40,9 +40,8 @@ def _dates(speaker: Speaker) -> tuple[Rule, ...]:
         return date and f"{date}{speaker.pause}{clock}"
 
     def numbered(written: re.Match[str]) -> str | None:
-        day, month = int(written[1]), int(written[3])
-        if month > _MONTHS:
-            day, month = month, day
+        american = month_first and written[2] != "."
+        month, day = month_and_day(written[1], written[3], month_first=american)
         return _date(speaker, written[4], month, day)
 
     return (
@@ -85,6 +84,13 @@ def _spans(speaker: Speaker) -> tuple[Rule, ...]:
         rule(_COMPOUND, compound, "hms"),
         rule(_HALF_HOUR, half_hour, "h"),
     )
+
+
+def month_and_day(first: str, last: str, *, month_first: bool) -> tuple[int, int]:
+    """Return which is the month, and which the day: the other way where only that fits."""
+    one, other = int(first), int(last)
+    month, day = (one, other) if month_first else (other, one)
+    return (day, month) if month > _MONTHS else (month, day)
 
 
 def _date(speaker: Speaker, year: str, month: int, day: int) -> str | None:
