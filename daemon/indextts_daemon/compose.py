@@ -132,7 +132,8 @@ def _preparation(choice: Choice, data_dir: Path) -> Prepare:
 
     async def prepare(say: Callable[[str], None]) -> Mapping[str, object]:
         def told(progress: EnrolmentProgress) -> None:
-            say(f"It listens to the recordings of voices: {progress.done} of {progress.total}.")
+            share = progress.done / progress.total
+            say(f"It listens to the recordings of voices: {share:.0%} is done.")
 
         return await store.prepare(folder, languages=languages, progress=told)
 

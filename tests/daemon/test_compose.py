@@ -1,14 +1,17 @@
 """The rooms together: the daemon's words to itself, and the household's language."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from indextts_daemon import compose
+from indextts_daemon.choice import Choice
 from indextts_daemon.compose import first_words, language_trouble
 from indextts_daemon.config import load_settings
+from indextts_daemon.service.enrolment import EnrolmentProgress
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SpeechOrder
 from indextts_daemon.speech import AudioChunk
@@ -54,6 +57,25 @@ async def test_a_language_that_nobody_speaks_is_said_with_those_there_are(
         said = await language_trouble(door.services)
     assert said.startswith("No voice speaks the household's language, Dutch.")
     assert "setting `language` to one of: en, de, zh, " in said
+
+
+async def test_how_far_listening_to_recordings_is_becomes_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def heard(
+        *_: object, progress: Callable[[EnrolmentProgress], None], **__: object
+    ) -> None:
+        for done in (0, 9):
+            progress(EnrolmentProgress(key=None, stage="listening", done=done, total=18))
+
+    monkeypatch.setattr(compose.VoiceStore, "prepare", heard)
+    said: list[str] = []
+    choice = Choice(engine="indextts", reason="", model="indextts-2", folder=tmp_path)
+    await compose._preparation(choice, tmp_path)(said.append)
+    assert said == [
+        "It listens to the recordings of voices: 0% is done.",
+        "It listens to the recordings of voices: 50% is done.",
+    ]
 
 
 async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(

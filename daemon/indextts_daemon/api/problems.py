@@ -81,6 +81,7 @@ STATUS = {
     "draining": 503,
     "loading": 503,
     "queue_full": 503,
+    "voice_file_invalid": 503,
     "worker_lost": 503,
 }
 _TYPES = {401: "authentication_error", 403: "authentication_error", 503: "overloaded_error"}

@@ -34,6 +34,9 @@ class VoiceFileError(EngineUnavailableError):
 
     code = "voice_file_invalid"
 
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} Restart the daemon, which makes the file anew.")
+
 
 def encoded(conditioning: VoiceConditioning, *, key: str, told: Mapping[str, Any]) -> bytes:
     """Return the file's bytes; `told` says where the voice came from, as JSON.
