@@ -87,5 +87,5 @@ def test_every_wrong_mood_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_yaml_is_refused_by_its_line(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="line 2"):
+    with pytest.raises(SettingsError, match=r"^moods\.yaml, line 2, calm: "):
         load_moods(written(tmp_path, "calm: {}\ncalm: {}\n"))

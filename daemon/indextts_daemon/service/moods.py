@@ -10,6 +10,7 @@ from typing import Any
 import voluptuous as vol
 
 from indextts_daemon.config import VOICE_ID, explained, read_tree
+from indextts_daemon.errors import SettingsError
 from indextts_daemon.speech import EMOTIONS
 
 from .feelings import Mood
@@ -76,7 +77,10 @@ def read_moods(file: Path) -> tuple[Mapping[str, Mood], tuple[str, ...]]:
     """
     if not file.exists():
         return BUILT_IN, ()
-    tree, origins = read_tree(file)
+    try:
+        tree, origins = read_tree(file)
+    except SettingsError as err:
+        raise SettingsError(err.message.replace(str(file), file.name)) from err
     moods, problems = dict(BUILT_IN), _not_text(tree, origins)
     own = {name: said for name, said in tree.items() if isinstance(name, str)}
     for name, said in own.items():
