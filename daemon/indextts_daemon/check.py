@@ -23,6 +23,7 @@ from .remote import Remote
 from .serve import lacks_ipv6
 from .service.moods import read_moods
 from .storage import atomic_write
+from .worker.handle import WorkerState
 
 LEAST_DISK_BYTES = 200_000_000
 ZEROCONF_PATIENCE_MS = 3000
@@ -118,17 +119,19 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
     services = build(settings, nobody, Pairing(data_dir), data_dir=data_dir)
     since = time.monotonic()
     try:
-        await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
+        default = services.pool.default
+        await loaded(default, timeout_s=settings.worker.load_timeout_s)
+        ready, why = default.state is WorkerState.ready, default.reason
         trouble = await first_words(services)
+        took_s = time.monotonic() - since
         language = await language_trouble(services)
     finally:
         await services.pool.close()
         services.encoders.shutdown(wait=False)
     if trouble:
         return "FAIL", trouble
-    default, took_s = services.pool.default, time.monotonic() - since
-    if default.load_failed:
-        return "note", f"only the embedded voices speak: {default.reason}"
+    if not ready:
+        return "note", f"only the embedded voices speak: {why or 'It is still loading.'}"
     if language:
         return "note", language
     return "ok", f"the model {default.id} spoke {took_s:.1f} s after its start"

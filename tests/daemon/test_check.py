@@ -14,7 +14,9 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from indextts_daemon import check, choice, cli, compose, gpu
 from indextts_daemon.config import load_settings
+from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.gpu import Gpu
+from indextts_daemon.service.models import Model
 from tests.daemon.running import RunningDaemon
 
 ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|GPU) +(\S.*)")
@@ -167,6 +169,24 @@ def test_where_only_the_fallback_speaks_that_is_said(
     assert table.rows["voice"] == (
         "note",
         "only the embedded voices speak: The settings ask the fake engine to fail.",
+    )
+    assert table.code == 0
+
+
+def test_a_model_that_is_not_there_in_time_has_not_spoken(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def out_of_patience(model: Model, *, timeout_s: float) -> None:
+        assert timeout_s > 0
+        model.queue.close(lambda: EngineUnavailableError("It takes too long."), hold=False)
+
+    monkeypatch.setattr(check, "loaded", out_of_patience)
+    monkeypatch.setattr(compose, "FALLBACK", "embedded")
+    machine.settings.append("fake: {load: hang}")
+    table = machine.check()
+    assert table.rows["voice"] == (
+        "note",
+        "only the embedded voices speak: It is still loading.",
     )
     assert table.code == 0
 
