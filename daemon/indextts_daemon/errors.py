@@ -79,6 +79,10 @@ class SynthesisError(SpeechError):
     code = "synthesis_failed"
 
 
+class BrokenEngineError(Exception):
+    """The engine's process cannot go on: it must end, and a new one be started."""
+
+
 class SettingsError(SpeechError):
     """The daemon cannot start like this; the message says what to change."""
 

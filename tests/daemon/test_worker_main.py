@@ -1,13 +1,14 @@
 """The engine loop, with engines that misbehave as no packaged one does."""
 
 from collections.abc import Callable
+import re
 import socket
 import time
 
 import numpy as np
 import pytest
 
-from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.errors import BrokenEngineError, EngineUnavailableError
 from indextts_daemon.posix import socket_pair
 from indextts_daemon.speech import (
     AudioChunk,
@@ -20,6 +21,7 @@ from indextts_daemon.speech import (
     StepResult,
     Voice,
 )
+from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec
 from indextts_daemon.worker.main import EngineLoop
 from indextts_daemon.worker.protocol import (
     Append,
@@ -132,6 +134,25 @@ def test_a_step_that_raises_fails_its_jobs_and_the_worker_goes_on() -> None:
     assert engine.live == []
     messages, _ = work(engine, *job(TWO))
     assert messages == [Finished(job=TWO)]
+
+
+def test_an_engine_that_is_broken_ends_the_worker() -> None:
+    def step(live: list[JobId]) -> StepResult:
+        raise BrokenEngineError("The card failed.")
+
+    with pytest.raises(BrokenEngineError):
+        work(ScriptedEngine(step), *job(ONE))
+
+
+async def test_a_load_that_fails_as_nobody_foresaw_is_told_in_words() -> None:
+    worker = WorkerHandle(
+        WorkerSpec(model="m", engine="fake", options={"load": "slow", "load_s": "/a"})
+    )
+    with pytest.raises(EngineUnavailableError) as error:
+        await worker.start()
+    assert re.fullmatch(
+        r"The model cannot be loaded: TypeError in fake\.py:\d+\.", error.value.message
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -1.5])

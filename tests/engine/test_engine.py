@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from indextts_daemon.engines import registry
+from indextts_daemon.engines.indextts import engine as room
 from indextts_daemon.engines.indextts.engine import IndexTTSEngine, create
-from indextts_daemon.errors import EngineUnavailableError, VoiceNotFoundError
+from indextts_daemon.engines.indextts.text_front import TextFrontEnd
+from indextts_daemon.errors import (
+    BrokenEngineError,
+    EngineUnavailableError,
+    SynthesisError,
+    VoiceNotFoundError,
+)
 from indextts_daemon.speech import (
     EMOTIONS,
     AudioChunk,
@@ -28,6 +36,7 @@ from tests.engine.parity import ParitySet, Record
 from tests.engine.serving import enrolled, furnish, model_id
 
 TEXT = Sentence.plain("light on.")
+BAD = Sentence.plain("light off.")
 PLAIN = SpeechRequest(language="en")
 
 pytestmark = pytest.mark.skipif(not SETS, reason="no golden vectors")
@@ -176,6 +185,68 @@ def test_a_text_without_words_fails_in_words(engine: IndexTTSEngine) -> None:
         [(job, outcome)] = engine.step()
     assert (job, outcome.code) == (JobId(9), "nothing_to_say")
     assert engine.step() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "told_so"),
+    [
+        (SynthesisError("It is too long."), "It is too long."),
+        (ValueError("the spoken text"), "The engine failed on this job."),
+        (torch.OutOfMemoryError("much was asked for"), "The card's memory is full."),
+    ],
+)
+def test_a_job_that_fails_costs_no_other(
+    engine: IndexTTSEngine, fault: Exception, told_so: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = said(engine, TEXT)
+    with monkeypatch.context() as patch:
+        failing_on(fault, patch)
+        bad, good = begin(engine, 1, BAD), begin(engine, 2, TEXT)
+        [(job, outcome)] = engine.step()
+        assert (job, outcome) == (bad, Failed(code="synthesis_failed", message=told_so))
+        assert np.array_equal(heard(engine, good)[good], alone)
+
+
+def test_a_card_that_failed_is_not_taken_for_the_jobs_fault(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_on(torch.AcceleratorError("device-side assert"), monkeypatch)
+    job = begin(engine, 1, BAD)
+    with pytest.raises(BrokenEngineError):
+        engine.step()
+    engine.cancel(job)
+
+
+def failing_on(fault: Exception, patch: pytest.MonkeyPatch) -> None:
+    """Let the first text raise this, and no other."""
+    whole = TextFrontEnd.segments
+
+    def segments(front: TextFrontEnd, text: str, **how: Any) -> list[list[int]]:
+        if text == BAD.raw:
+            raise fault
+        return whole(front, text, **how)
+
+    patch.setattr(TextFrontEnd, "segments", segments)
+
+
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_a_single_code_is_spoken_at_every_speed(
+    engine: IndexTTSEngine, speed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LEAST_S", 0.0)
+    monkeypatch.setattr(room, "PER_ID_S", 0.01)
+    assert said(engine, TEXT, request=replace(PLAIN, speed=speed)).size
+
+
+def test_a_card_too_small_for_the_model_is_said_in_words(
+    told: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("much was asked for")
+
+    monkeypatch.setattr(room, "render_networks", too_much)
+    with pytest.raises(EngineUnavailableError, match="memory is full"):
+        create(told[1])
 
 
 def test_a_voice_that_is_not_there_is_refused(engine: IndexTTSEngine) -> None:

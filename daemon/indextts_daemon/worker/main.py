@@ -6,7 +6,12 @@ import threading
 import time
 
 from indextts_daemon.engines import registry
-from indextts_daemon.errors import EngineUnavailableError, SpeechError
+from indextts_daemon.errors import (
+    BrokenEngineError,
+    EngineUnavailableError,
+    SpeechError,
+    place_of,
+)
 from indextts_daemon.posix import adopt_socket, lower_priority
 from indextts_daemon.speech import (
     AudioChunk,
@@ -67,7 +72,7 @@ class EngineLoop:
         raise EngineUnavailableError("The model never came to the end of a first sentence.")
 
     def run(self) -> None:
-        """Work until stopped and the live jobs are spoken."""
+        """Work until stopped and the live jobs are spoken. Raises BrokenEngineError."""
         idle, seen = True, None
         while not (self._stopping and not self._live):
             commands, seen = self._wire.inbox.take(seen=seen if idle else None)
@@ -118,6 +123,8 @@ class EngineLoop:
         self._wire.step_started_at = time.monotonic() if begun_at is None else begun_at
         try:
             results = self._engine.step()
+        except BrokenEngineError:
+            raise
         except Exception as err:  # noqa: BLE001 - whatever a model's code throws costs its jobs only
             _LOG.error("A step failed: %s.", type(err).__name__)
             results = self._fail_all()
@@ -183,10 +190,18 @@ def main(socket_number: int) -> int:
     except SpeechError as err:
         wire.send(Failed(job=LOAD_JOB, code=err.error_code, message=err.message))
         return 1
+    except Exception as err:  # noqa: BLE001 - whoever waits for the model is told in words
+        message = f"The model cannot be loaded: {place_of(err)}."
+        wire.send(Failed(job=LOAD_JOB, code="load_failed", message=message))
+        return 1
     if isinstance(engine, Wakeable):
         wire.inbox.wake = engine.wake
     wire.ready = True
     wire.send(Ready(info=engine.info))
-    loop.run()
+    try:
+        loop.run()
+    except BrokenEngineError as err:
+        _LOG.error("%s", err)
+        return 1
     engine.close()
     return 0

@@ -2,8 +2,10 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 import hashlib
+import logging
 from pathlib import Path
 import time
 from types import MappingProxyType
@@ -12,7 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from indextts_daemon.errors import EngineUnavailableError, SpeechError, VoiceNotFoundError
+from indextts_daemon.errors import (
+    BrokenEngineError,
+    EngineUnavailableError,
+    SpeechError,
+    SynthesisError,
+    VoiceNotFoundError,
+    place_of,
+)
 from indextts_daemon.speech import (
     AudioChunk,
     Emotion,
@@ -40,6 +49,7 @@ from .sampling import SamplingParams
 from .text_front import TextFrontEnd
 from .variant import SAMPLE_RATE, Variant
 
+_LOG = logging.getLogger(__name__)
 TURN_S = 0.05  # of a job, unless it makes sound sooner; a single piece of work may take longer
 PAUSE_S = 0.2  # between segments, as upstream's
 AT_HAND = 16  # voices that are kept loaded
@@ -129,14 +139,16 @@ class IndexTTSEngine:
         self._turns: deque[JobId] = deque()
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
-        """Open a job. Raises VoiceNotFoundError, and VoiceFileError for a broken one."""
-        conditioning, emotion = self._voices.get(voice.id), request.emotion
-        opened = _Job(
-            id=job,
-            request=request,
-            voice=conditioning,
-            emotion=self._felt(conditioning, emotion),
-        )
+        """Open a job. Raises VoiceNotFoundError, VoiceFileError and what else `step` tells of."""
+        emotion = request.emotion
+        with _at_its_own_cost():
+            conditioning = self._voices.get(voice.id)
+            opened = _Job(
+                id=job,
+                request=request,
+                voice=conditioning,
+                emotion=self._felt(conditioning, emotion),
+            )
         if self._judge and emotion and emotion.text:
             opened.work = self._judged(opened, emotion, self._judge)
         self._jobs[job] = opened
@@ -157,7 +169,7 @@ class IndexTTSEngine:
 
     @torch.inference_mode()
     def step(self) -> StepResult:
-        """Let the next job that can go on have its turn."""
+        """Let the next job that can go on have its turn. Raises BrokenEngineError."""
         for _ in range(len(self._turns)):
             job = self._jobs[self._turns[0]]
             self._turns.rotate(-1)
@@ -174,26 +186,30 @@ class IndexTTSEngine:
 
     def _turn(self, job: _Job) -> AudioChunk | Finished | Failed | None:
         """Work for a job until it sounds or its time is over; None while it waits for words."""
-        begun = time.perf_counter()
-        stages: dict[str, float] = {}
         try:
-            while time.perf_counter() - begun < TURN_S:
-                if job.work is None:
-                    if not job.sentences:
-                        break
-                    job.work = self._spoken(job, job.sentences.popleft())
-                asked = time.perf_counter()
-                advance = next(job.work, None)
-                if advance is None:
-                    job.work = None
-                    continue
-                took = time.perf_counter() - asked
-                stages[advance.stage] = stages.get(advance.stage, 0.0) + took
-                if advance.samples is not None:
-                    job.has_spoken = True
-                    return _chunk(advance.samples.cpu().numpy(), stages)
+            with _at_its_own_cost():
+                return self._worked(job)
         except SpeechError as err:
             return Failed(code=err.error_code, message=err.message)
+
+    def _worked(self, job: _Job) -> AudioChunk | Finished | Failed | None:
+        begun = time.perf_counter()
+        stages: dict[str, float] = {}
+        while time.perf_counter() - begun < TURN_S:
+            if job.work is None:
+                if not job.sentences:
+                    break
+                job.work = self._spoken(job, job.sentences.popleft())
+            asked = time.perf_counter()
+            advance = next(job.work, None)
+            if advance is None:
+                job.work = None
+                continue
+            took = time.perf_counter() - asked
+            stages[advance.stage] = stages.get(advance.stage, 0.0) + took
+            if advance.samples is not None:
+                job.has_spoken = True
+                return _chunk(advance.samples.cpu().numpy(), stages)
         if stages:
             return _chunk(np.zeros(0, np.float32), stages)
         if not job.ended:
@@ -254,6 +270,25 @@ class IndexTTSEngine:
         )
 
 
+@contextmanager
+def _at_its_own_cost() -> Iterator[None]:
+    """Make of any fault the job's own error; only a card that failed costs the process.
+
+    Raises SpeechError, and BrokenEngineError: after a fault on the card no work on it succeeds.
+    """
+    try:
+        yield
+    except SpeechError:
+        raise
+    except torch.OutOfMemoryError as err:
+        raise SynthesisError("The card's memory is full.") from err
+    except torch.AcceleratorError as err:
+        raise BrokenEngineError(f"The card failed: {place_of(err)}.") from err
+    except Exception as err:  # whatever the model's code throws costs this job and no other
+        _LOG.error("A job failed: %s.", place_of(err))
+        raise SynthesisError("The engine failed on this job.") from err
+
+
 def _chunk(
     samples: "np.ndarray[Any, np.dtype[np.float32]]", stages: dict[str, float]
 ) -> AudioChunk:
@@ -272,6 +307,15 @@ def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEng
     `quality` and `device` are those of the settings. Raises CheckpointError and
     EngineUnavailableError.
     """
+    try:
+        return _loaded(options, say)
+    except torch.OutOfMemoryError as err:
+        raise EngineUnavailableError(
+            "The card's memory is full: the model needs more than is free.", code="gpu_memory_full"
+        ) from err
+
+
+def _loaded(options: Mapping[str, object], say: Say) -> IndexTTSEngine:
     weights = open_weights(Path(str(options["model"])))
     device = _device(str(options["device"]))
     variant = weights.variant

@@ -64,5 +64,8 @@ class _Block(nn.Module):
 
 
 def num_frames_of(rows: int, *, duration_factor: float = 1.0) -> int:
-    """Return how many mel frames so many rows of features speak; a factor above 1 is slower."""
-    return int(rows * FRAMES_PER_FEATURE * duration_factor)
+    """Return how many mel frames so many rows of features speak; a factor above 1 is slower.
+
+    A single row at a high speed has one too.
+    """
+    return max(1, int(rows * FRAMES_PER_FEATURE * duration_factor))
