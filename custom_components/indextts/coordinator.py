@@ -47,6 +47,11 @@ class IndexTTSData:
     moods: tuple[str, ...]  # the household's; a voice may have recorded more
     status: Status
 
+    @property
+    def stood_in_for(self) -> bool:
+        """Whether the model that should speak is not there, and another one is listed for it."""
+        return self.readiness.state == DEGRADED
+
     def voice(self, id_: str | None) -> Voice | None:
         """Return the voice of that id, None if the daemon has none."""
         return next((voice for voice in self.voices if voice.id == id_), None)
@@ -122,7 +127,7 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
 
     def _follow(self, data: IndexTTSData) -> None:
         async_check_compatibility(self.hass, self.config_entry, None)
-        if data.readiness.ready and data.readiness.state != DEGRADED:  # all voices are there
+        if data.readiness.ready and not data.stood_in_for:  # all voices are there
             async_check_default_voice(self.hass, self.config_entry, data.voices)
         self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
 
@@ -132,7 +137,7 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         status = await self.client.status()
         if self.data and not readiness.ready:  # while it loads it may have no voices to list
             return replace(self.data, info=info, readiness=readiness, status=status)
-        return IndexTTSData(
+        data = IndexTTSData(
             info=info,
             readiness=readiness,
             languages=await self.client.languages(),
@@ -140,3 +145,13 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
             moods=await self.client.moods(),
             status=status,
         )
+        if self.data and data.stood_in_for:
+            return replace(data, languages=_joined(data.languages, self.data.languages))
+        return data
+
+
+def _joined(now: Languages, before: Languages) -> Languages:
+    """Keep the languages that were spoken before: Home Assistant refuses what is not listed."""
+    codes = {language.code for language in now.languages}
+    kept = tuple(language for language in before.languages if language.code not in codes)
+    return replace(now, languages=now.languages + kept)

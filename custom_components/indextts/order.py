@@ -16,7 +16,6 @@ from .const import (
     CONF_MOOD,
     CONF_SPEED,
     CONF_VOICE,
-    DEGRADED,
     MAX_INTENSITY,
     MAX_SPEED,
     MIN_SPEED,
@@ -113,6 +112,8 @@ def _mood(
         if default is None and intensity is not None:
             raise refused_option(ATTR_INTENSITY, "without_mood")
         return (default, intensity) if speaker and default in speaker.moods else (None, None)
+    if data.stood_in_for:  # the other model's voices may have recorded it
+        return mood, intensity
     # A voice without feelings takes every mood of the household, and speaks as it always does.
     own = moods_of(data.voices) if speaker is None else speaker.moods
     known = dict.fromkeys((*data.moods, *own))
@@ -125,7 +126,7 @@ def _mood(
 
 def _voice(data: IndexTTSData, id_: str, language: str) -> Voice | None:
     voice = data.voice(id_)
-    if voice is None and data.readiness.state == DEGRADED:  # it may be the other model's
+    if data.stood_in_for and not (voice and voice.speaks(language)):  # the other model's may
         return None
     if voice is None:
         known = ", ".join(voice.id for voice in data.voices)

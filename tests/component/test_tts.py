@@ -33,7 +33,7 @@ from custom_components.indextts.client import (
 )
 from custom_components.indextts.tts import IndexTTSSpeechEntity
 from tests.component.conftest import spoken
-from tests.component.sample import DEGRADED, INFO, LANGUAGES, LOADING, READY, VOICES
+from tests.component.sample import DEGRADED, INFO, LANGUAGES, LOADING, MOODS, READY, VOICES
 from tests.component.sounds import SECONDS, encoded, measured
 
 ENTITY_ID = "tts.indextts"
@@ -463,6 +463,43 @@ async def test_a_voice_of_the_model_that_another_stands_in_for_is_left_to_the_da
     await speaker.async_get_tts_audio("Dinner!", "en", {"voice": "lena", "mood": "urgent"})
     asked = order(client)
     assert (asked.voice, asked.mood) == ("lena", "urgent")
+
+
+@pytest.mark.parametrize("moods", [MOODS, ()])
+async def test_a_mood_of_the_model_that_another_stands_in_for_is_left_to_the_daemon(
+    loaded: MockConfigEntry,
+    speaker: IndexTTSSpeechEntity,
+    client: MagicMock,
+    moods: tuple[str, ...],
+) -> None:
+    client.readiness.return_value = DEGRADED
+    client.moods.return_value = moods
+    await loaded.runtime_data.async_refresh()
+    options = {"mood": "sleepy", "intensity": 0.5}
+    await speaker.async_get_tts_audio("Dinner!", "en", options)
+    asked = order(client)
+    assert (asked.mood, asked.intensity) == ("sleepy", 0.5)
+
+
+async def test_a_language_of_the_model_that_another_stands_in_for_is_still_taken(
+    hass: HomeAssistant,
+    loaded: MockConfigEntry,
+    speaker: IndexTTSSpeechEntity,
+    client: MagicMock,
+    get_speech: Callable[..., Any],
+) -> None:
+    client.readiness.return_value = DEGRADED
+    client.languages.return_value = replace(LANGUAGES, languages=LANGUAGES.languages[:2])
+    for _ in range(2):
+        await loaded.runtime_data.async_refresh()
+        assert speaker.supported_languages == ["en", "en-GB", "de"]
+    assert (await get_speech(language="de", options={"voice": "heart"}))[0] == HTTPStatus.OK
+    asked = order(client)
+    assert (asked.language, asked.voice) == ("de", "heart")
+
+    client.readiness.return_value = READY
+    await loaded.runtime_data.async_refresh()
+    assert speaker.supported_languages == ["en", "en-GB"]
 
 
 async def test_speech_is_heard_again_without_the_daemon_until_it_would_sound_different(
