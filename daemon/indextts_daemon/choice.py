@@ -27,26 +27,22 @@ def choose(settings: Settings, data_dir: Path, *, gpu: Gpu | None = None) -> Cho
     """Resolve `auto`: IndexTTS where it is installed, has a GPU and a model; else `embedded`."""
     wanted = settings.engine
     if wanted == "indextts":
-        folder = model_folder(settings, data_dir)
-        return Choice(
-            engine=wanted, reason="It was asked for.", model=_model_in(folder), folder=folder
-        )
+        return _indextts("It was asked for.", settings, data_dir)
     if wanted != "auto":
         return Choice(engine=wanted, reason="It was asked for.", model=wanted)
     if trouble := _in_the_way(settings, data_dir, gpu):
         reason = f"IndexTTS is not used: {trouble}"
         return Choice(engine="embedded", reason=reason, model="embedded")
-    folder = model_folder(settings, data_dir)
-    reason = "It is installed, and has a GPU and a model."
-    return Choice(engine="indextts", reason=reason, model=_model_in(folder), folder=folder)
+    return _indextts("It is installed, and has a GPU and a model.", settings, data_dir)
 
 
 def model_folder(settings: Settings, data_dir: Path) -> Path:
-    """Return the folder that was set, else that of the best model in the data folder."""
+    """Return the folder that was set, else the best model's in the data folder, or its remains."""
     if settings.indextts.model is not None:
         return Path(settings.indextts.model).expanduser()
     usual = [data_dir / "models" / model for model in MODELS.values()]
-    return next((folder for folder in usual if _holds_one(folder)), usual[0])
+    looks = (_holds_one, Path.is_dir)
+    return next((folder for there in looks for folder in usual if there(folder)), usual[0])
 
 
 def not_installed() -> str:
@@ -57,14 +53,24 @@ def not_installed() -> str:
 def _in_the_way(settings: Settings, data_dir: Path, gpu: Gpu | None) -> str:
     if package := not_installed():
         return f"the package {package} is not installed."
+    folder = model_folder(settings, data_dir)
     try:
-        find(model_folder(settings, data_dir))
-    except LayoutError:
-        return "no model is downloaded; `indextts-daemon models download` does that."
+        find(folder)
+    except LayoutError as err:
+        if not any(folder.glob("*")):
+            return "no model is downloaded; `indextts-daemon models download` does that."
+        return err.message[:1].lower() + err.message[1:]
     if settings.indextts.device == "cpu":
         return ""
     trouble = (gpu or look()).trouble
     return trouble[:1].lower() + trouble[1:]
+
+
+def _indextts(reason: str, settings: Settings, data_dir: Path) -> Choice:
+    folder = model_folder(settings, data_dir)
+    model, warning = _model_in(folder)
+    reason = f"{reason} {warning}".strip()
+    return Choice(engine="indextts", reason=reason, model=model, folder=folder)
 
 
 def _holds_one(folder: Path) -> bool:
@@ -75,8 +81,10 @@ def _holds_one(folder: Path) -> bool:
     return True
 
 
-def _model_in(folder: Path) -> str:
+def _model_in(folder: Path) -> tuple[str, str]:
+    """Return the id of the folder's model, and what is to be warned of."""
     try:
-        return MODELS[find(folder).version]
+        found = find(folder)
     except LayoutError:
-        return next(iter(MODELS.values()))  # the worker says what is wrong with it
+        return next(iter(MODELS.values())), ""  # the worker says what is wrong with it
+    return MODELS[found.version], found.warning

@@ -306,10 +306,52 @@ def test_a_converted_file_is_no_link_out_of_the_folder(tmp_path: Path) -> None:
         find(tmp_path / "model")
 
 
-def test_a_damaged_manifest_does_not_lead_back_to_the_published(tmp_path: Path) -> None:
-    (converted(write_published(tmp_path)) / manifest.NAME).write_text("{}")
-    with pytest.raises(LayoutError, match=r"^manifest\.json is damaged"):
-        find(tmp_path)
+def no_manifest(place: Path) -> None:
+    (place / manifest.NAME).write_text("{}")
+
+
+def cut_off(place: Path) -> None:
+    (place / "gpt.safetensors").write_bytes(b"")
+
+
+def linked(place: Path) -> None:
+    place.rename(place.parent.with_name("elsewhere"))
+    place.symlink_to(place.parent.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (no_manifest, "manifest.json is damaged"),
+        (cut_off, "gpt.safetensors is cut off"),
+        (linked, "link out of the model's folder"),
+    ],
+)
+def test_what_is_wrong_with_converted_files_is_said_and_the_published_serve(
+    tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    folder = tmp_path / "model"
+    spoil(converted(folder / CONVERTED))
+    with pytest.raises(LayoutError, match=words) as error:
+        find(folder)
+    assert error.value.error_code == "checkpoint_invalid"
+    found = find(write_published(folder))
+    assert not found.converted
+    assert words in found.warning
+    assert found.warning.endswith("The published files are used instead.")
+    assert not find_published(folder).warning
+
+
+def test_a_file_is_named_by_its_place_in_the_model(tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(write_published(tmp_path / "inside", "2", others="a"))
+    found = find(tmp_path / "linked")
+    names = {role: found.name(role) for role in ("gpt", "semantic_encoder", "codec")}
+    assert names == {
+        "gpt": "gpt.pth",
+        "semantic_encoder": "a/w2v-bert-2.0/model.safetensors",
+        "codec": "a/semantic_codec/model.safetensors",
+    }
+    assert find(converted(tmp_path / "inside" / CONVERTED)).name("gpt") == "gpt.safetensors"
 
 
 def test_a_converted_model_of_another_version_is_refused(tmp_path: Path) -> None:

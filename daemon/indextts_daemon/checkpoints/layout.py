@@ -5,7 +5,7 @@ A link is followed as far as the folder goes, as the hub's cache needs, and neve
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 import os
 from pathlib import Path
@@ -63,23 +63,34 @@ class Found:
     """
 
     version: str  # "2" or "2.5"
+    root: Path  # what all files are in
     files: Mapping[str, Path]
     hyperparameters: Hyperparameters
     manifest: Manifest | None  # of a converted model
+    warning: str = ""  # a sentence: why these are not the converted files that are there
 
     @property
     def converted(self) -> bool:
         """Whether the files are ours, a stage each."""
         return self.manifest is not None
 
+    def name(self, key: str) -> str:
+        """Name a file for people: its place within the model, for several are called the same."""
+        return self.files[key].relative_to(self.root).as_posix()
+
 
 def find(folder: Path) -> Found:
     """Find the one model in a folder: converted if a manifest says so, else as published.
 
+    Where what is converted is no good, whole published files serve, and `warning` says so.
     Raises LayoutError; its code is `checkpoint_invalid` where a file is there and no good.
     """
     with _translated():
-        return _converted(folder) or _published(folder)
+        try:
+            converted = _converted(folder)
+        except (ValueError, OSError) as err:
+            return _instead(folder, err)
+        return converted or _published(folder)
 
 
 def find_published(folder: Path) -> Found:
@@ -113,10 +124,21 @@ def _published(folder: Path) -> Found:
     files |= _feelings(present, gpt.parent)
     return Found(
         version=version,
+        root=folder.resolve(),
         files=MappingProxyType(files),
         hyperparameters=hyperparameters.from_yaml(files["config"]),
         manifest=None,
     )
+
+
+def _instead(folder: Path, trouble: ValueError | OSError) -> Found:
+    """Find the published files; without them, raise what is wrong with the converted ones."""
+    what = trouble if isinstance(trouble, ValueError) else "The converted model cannot be read."
+    try:
+        found = _published(folder)
+    except (LayoutError, ValueError, OSError):
+        raise trouble from None
+    return replace(found, warning=f"{what} The published files are used instead.")
 
 
 def _feelings(present: list[Path], beside: Path) -> dict[str, Path]:
@@ -128,20 +150,24 @@ def _feelings(present: list[Path], beside: Path) -> dict[str, Path]:
 
 
 def _converted(folder: Path) -> Found | None:
+    root = folder.resolve()
     for place in (folder, folder / CONVERTED):
         known = manifest.read(place)
         if known is None:
             continue
+        if not _within(place / manifest.NAME, root):
+            raise ValueError("The converted model is a link out of the model's folder.")
         if known.version not in NAMES_OF:
             raise ValueError(f"{manifest.NAME} is of a model that this daemon does not know.")
         for record in known.files.values():
             file = place / record.name
-            if not file.is_file() or not _within(file, place.resolve()):
+            if not file.is_file() or not _within(file, root):
                 raise ValueError(f"The converted model lacks {record.name}: convert it again.")
             if file.stat().st_size != record.bytes:
                 raise ValueError(f"{record.name} is cut off or changed: convert the model again.")
         return Found(
             version=known.version,
+            root=place,
             files=MappingProxyType(
                 {key: place / record.name for key, record in known.files.items()}
             ),

@@ -30,18 +30,20 @@ def convert(model: Published, folder: Path) -> int:
 
 def verify(model: Published, folder: Path) -> int:
     """Read every byte of what would be loaded; 1 if something is wrong. Raises SpeechError."""
-    form = "converted" if _own(model, layout.find(folder)).converted else "official"
+    found = _own(model, layout.find(folder))
+    form = "converted" if found.converted else "official"
     with _engine():
         from indextts_daemon.engines.indextts.verify import verify as read
 
     shown = _Shown("reading")
-    faults = read(folder, shown.progress)
+    told = [found.warning] if found.warning else []
+    told += [fault.message for fault in read(folder, shown.progress)]
     shown.end()
-    for fault in faults:
-        print(fault.message)
-    verdict = f"{len(faults)} faults" if faults else "as they should be"
+    for message in told:
+        print(message)
+    verdict = f"{len(told)} faults" if told else "as they should be"
     print(f"{model.name}, the {form} files: {verdict}.")
-    return 1 if faults else 0
+    return 1 if told else 0
 
 
 class _Shown:

@@ -93,14 +93,14 @@ def _entry(model: Published, folder: Path) -> Entry:
 def _found(
     find: Callable[[Path], Found], model: Published, folder: Path
 ) -> tuple[Found | None, str]:
-    """Return the model's files, or what is wrong with them."""
+    """Return the model's files if they are whole, and what is wrong."""
     try:
         found = find(folder)
     except LayoutError as err:
         return None, err.message
     if found.version != model.version:
         return None, f"The folder holds IndexTTS-{found.version}."
-    return found, ""
+    return found, found.warning
 
 
 def _cells(entry: Entry) -> tuple[str, str, str]:
