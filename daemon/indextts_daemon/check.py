@@ -170,12 +170,14 @@ async def _announce(addresses: Sequence[str]) -> bool:
 async def _gpu(settings: Settings, data_dir: Path) -> tuple[str, str]:
     """Judge the card, and whether all else that IndexTTS needs is here."""
     card, chosen = gpu.look(), choose(settings, data_dir)
+    speaks = chosen.engine == "indextts"
+    if speaks and (not card.there or settings.indextts.device == "cpu"):
+        return "note", f"{card.words}; IndexTTS runs on the processor, a sentence takes minutes"
     if not card.there:
         return "note", f"{card.words}; the embedded voices need none"
     if card.trouble:
         return "note", f"{card.words}: {card.trouble}"
-    words = card.words if chosen.engine == "indextts" else f"{card.words}; {chosen.reason}"
-    return ("ok" if chosen.engine == "indextts" else "note"), words
+    return ("ok", card.words) if speaks else ("note", f"{card.words}; {chosen.reason}")
 
 
 async def _moods(data_dir: Path) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from tests.daemon.running import RunningDaemon
 
 ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|GPU) +(\S.*)")
 NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "moods", "GPU"]
+SLOWLY = "IndexTTS runs on the processor, a sentence takes minutes"
+NO_CARD = Gpu(words="no NVIDIA GPU", trouble="There is no NVIDIA GPU.", there=False)
 
 
 @dataclass(frozen=True)
@@ -279,11 +281,7 @@ def test_moods_that_cannot_be_read_fail_by_their_line(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("found", "verdict", "message"),
     [
-        (
-            Gpu(words="no NVIDIA GPU", trouble="There is no NVIDIA GPU.", there=False),
-            "note",
-            "no NVIDIA GPU; the embedded voices need none",
-        ),
+        (NO_CARD, "note", "no NVIDIA GPU; the embedded voices need none"),
         (
             Gpu(words="GTX 1080", trouble="The card is too old."),
             "note",
@@ -307,3 +305,28 @@ async def test_the_gpu_is_described_and_never_fails_the_check(
     monkeypatch.setattr(choice, "not_installed", lambda: "")
     settings = load_settings(file=None, environment={}, flags={})
     assert await check._gpu(settings, tmp_path) == (verdict, message)
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "said"),
+    [
+        (Gpu(words="RTX 5090"), {}, ("ok", "RTX 5090")),
+        (Gpu(words="RTX 5090"), {"indextts.device": "cpu"}, ("note", "RTX 5090; " + SLOWLY)),
+        (NO_CARD, {"indextts.device": "cpu"}, ("note", "no NVIDIA GPU; " + SLOWLY)),
+        (NO_CARD, {"engine": "indextts"}, ("note", "no NVIDIA GPU; " + SLOWLY)),
+        (NO_CARD, {}, ("note", "no NVIDIA GPU; the embedded voices need none")),
+    ],
+)
+async def test_what_indextts_runs_on_is_said_where_it_speaks(
+    found: Gpu,
+    settings: dict[str, object],
+    said: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(gpu, "look", lambda: found)
+    monkeypatch.setattr(choice, "look", lambda: found)
+    monkeypatch.setattr(choice, "not_installed", lambda: "")
+    monkeypatch.setattr(choice, "find", lambda folder: SimpleNamespace(version="2.5", warning=""))
+    read = load_settings(file=None, environment={}, flags=settings)
+    assert await check._gpu(read, tmp_path) == said
