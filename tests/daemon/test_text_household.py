@@ -98,6 +98,34 @@ MORE = {
         "Timer set for 7:30 pm, it ends at 6:45": (
             "Timer set for seven thirty PM, it ends at six forty five"
         ),
+        "Call 1-800-555-1234 or 9-1-1.": (
+            "Call one, eight oh oh, five five five, one two three four or nine one one."
+        ),
+        "Call 0800 123 4567. 415.555.2671": (
+            "Call oh eight oh oh, one two three, four five six seven."
+            " four one five, five five five, two six seven one"
+        ),
+        "ZIP 94103, ID: 12345, port 8123, code 12-34": (
+            "ZIP nine four one zero three, ID: one two three four five,"
+            " port eight one two three, code one two, three four"
+        ),
+        "2215 W 14th St, 500 W Broadway, 25 A Street, 100 W": (
+            "two thousand two hundred fifteen W fourteenth St, five hundred W Broadway,"
+            " twenty five A Street, one hundred watts"
+        ),
+        "MP3s, 80s music, in his 30s, the 80s and 90s. Wait 30s": (
+            "MP threes, eighties music, in his thirties, the eighties and nineties."
+            " Wait thirty seconds"
+        ),
+        "5m ago, timer 5m, in 300m, at 7.30 pm": (
+            "five minutes ago, timer five minutes, in three hundred meters, at seven thirty PM"
+        ),
+        'A 65" screen, 5 ft 3 in': "A sixty five inches screen, five feet three inches",
+        "3 in of rain, 3 in the oven": "three inches of rain, three in the oven",
+        "Say \"channel 5\", 5' 10\"": 'Say "channel five", five foot ten',
+        "Bake at 350F. I said no. 3 people": (
+            "Bake at three hundred fifty degrees Fahrenheit. I said no. three people"
+        ),
         "Part I like, Part I. Louis XIV": "Part I like, Part one. Louis the fourteenth",
     },
     "zh": {
@@ -127,6 +155,16 @@ MORE = {
         "3:30 AM、7:30 AM、3:30 PM": "凌晨三点三十分、上午七点三十分、下午三点三十分",
         "剩余2:30，还剩：0:05，晚上10:30分": "剩余两小时三十分钟，还剩：五分钟，晚上十点三十分",
         "今天是11/23，周二11/24": "今天是十一月二十三日，周二十一月二十四日",
+        "021-5555 6666，取件码是8-2-3041": "零二幺，五五五五，六六六六，取件码是八，二，三零四一",
+        "卡号6222 0212 3456 7890": "卡号六二二二，零二幺二，三四五六，七八九零",
+        "房间1208，尾号1234，邮编100000，京A12345": (
+            "房间一二零八，尾号一二三四，邮编一零零零零零，京A一二三四五"
+        ),
+        "12345热线，315晚会，K123次，85年出生，90后": (
+            "幺二三四五热线，三一五晚会，K一二三次，八五年出生，九零后"
+        ),
+        "2封，2辆，2吨，D2次，B2口，2单元": "两封，两辆，两吨，D二次，B二口，二单元",
+        "0.56元/度，62次/分，10W人": "零点五六元每度，六十二次每分，十万人",
         "７:30 PM、12:10 AM": "晚上七点三十分、凌晨十二点十分",
     },
 }  # fmt: skip
@@ -258,7 +296,8 @@ HOSTILE = (
     "$1", "€1-€", "°1", "a1", "#1", "No. ", "v1.", "1.1.1b", "192.168.1.1:", "_", "sensor.a_", "a.",
     "^1", "½", "km/", "Nov 1, ", "call 1", "code is ", "Part I", "Henry X", "<a|", "<重|A1>",
     "xuan", "4xuan", "1年", "第1", "密码1", "比分1:", "between 1-", "2026-", "11:11-", "8 - ",
-    "时速1", "1 L-", "5'1",
+    "时速1", "1 L-", "5'1", "5' 1", '1"', ">1", "1~", "1-2-", "call 1-1 ", "80s ", "80s, ", "1点-",
+    "1个~", "timer 1:1", "on 1/1", "1111 ", "1 ft ", "卡号1-",
 )  # fmt: skip
 
 

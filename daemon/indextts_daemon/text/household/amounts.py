@@ -37,7 +37,7 @@ _SIZE = rf"(?: ?(?P<large>{any_of(_LARGE)})(?![A-Za-z0-9]))?"
 _PRICE = rf"(?P<sign>{_SIGN})?(?<![A-Za-z])(?P<currency>{_SIGNS_BEFORE}) ?{AMOUNT}{_SIZE}(?:{PER})?"
 _PRICE_BEHIND = rf"{AMOUNT}{_SIZE} ?(?P<currency>{_SIGNS})(?![A-Za-z0-9])(?:{PER})?"
 _ONE = r"(?:(?P<one>\b[Aa]n? )(?=\d))?"
-_MEASURED = rf"{_ONE}{AMOUNT}(?P<joint> ?|-(?=\w\w|°)){UNIT}"
+_MEASURED = rf"{_ONE}(?<![A-Za-z])(?<![A-Za-z]-){AMOUNT}(?P<joint> ?|-(?=\w\w|°)){UNIT}"
 _KELVIN = rf"{ALONE}(?<![A-Za-z-])(?P<amount>[1-9]\d{{3,4}}) ?K(?![A-Za-z0-9])"
 _FRACTION = (
     rf"{ALONE}(?:(?P<whole>\d{{1,4}}) )?(?<![\d./])(?P<upper>\d{{1,3}})/(?P<lower>\d{{1,3}}){ENDED}"
@@ -45,12 +45,14 @@ _FRACTION = (
 )
 _RATIO = rf"{ALONE}(\d{{1,3}}) ?: ?(\d{{1,3}}){ENDED}"
 
+_NAMED_NEXT = re.compile(r"(?<=[A-Z]) (?:[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th))")  # 500 W Broadway
 _REPEATED = re.compile(
     rf"(?<=\d) ?({any_of(UNITS)})( ?[-–—~] ?)(?=-?[\d.,]{{1,12}} ?\1(?![A-Za-z0-9]))"
 )
 _REPEATED_SIGN = re.compile(rf"({_SIGNS}) ?({NUMBER} ?[-–—~] ?)\1 ?(?=\d)")
 _BARE_DEGREES = re.compile(
-    r"(?<=\d\.\d) ?(?=[CF](?![A-Za-z0-9]))|(?:(?<=[ (-]\d\d)|(?<=^\d\d)) ?(?=F(?![A-Za-z0-9]))"
+    r"(?<=\d\.\d) ?(?=[CF](?![A-Za-z0-9]))"
+    r"|(?:(?<=[ (-]\d\d)|(?<=^\d\d)|(?<=[ (-]\d\d\d)) ?(?=F(?![A-Za-z0-9]))"
 )
 _COMMA = re.compile(
     rf"(?:(?<=[$€£¥])|(?<=[$€£¥] )|{ALONE}(?=\d++,\d{{1,2}} ?(?:[€£$%°]|{_NAMED})))"
@@ -81,8 +83,10 @@ def amounts(speaker: Speaker) -> tuple[Rule, ...]:
         )
         return speaker.price(price, BASES.get(written["per"] or ""))
 
-    def measured(written: re.Match[str]) -> str:
+    def measured(written: re.Match[str]) -> str | None:
         article, per = written["one"] or "", BASES.get(written["per"] or "")
+        if len(written["unit"]) == 1 and _NAMED_NEXT.match(written.string, written.end()):
+            return None
         one = bool(article) or written["joint"] == "-"
         amount = amount_of(written["amount"])
         return article + speaker.measured(amount, UNITS[written["unit"]], per, one=one)
@@ -119,9 +123,12 @@ def numbers(speaker: Speaker) -> tuple[Rule, ...]:
     """Return the rules for numbers that nothing more is known about."""
 
     def amount(written: re.Match[str]) -> str:
+        named = _is_letter(
+            written.string[written.start() - 1 : written.start()]
+        )  # B2 is no two of anything
         return speaker.amount(
             amount_of(written["amount"], equation=_in_equation(written)),
-            counted=written.string[written.end() :][:8].lstrip(),
+            counted="" if named else written.string[written.end() : written.end() + 8].lstrip(),
         )
 
     return (rule(AMOUNT, amount),)
@@ -136,6 +143,10 @@ def amount_of(written: str, *, equation: bool = False) -> Amount:
             joined = {"to": "minus", "by": "times"}[joined]
         figures.append(Figure(number=number, negative=bool(sign), link=joined))
     return tuple(figures)
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
 
 
 def _in_equation(written: re.Match[str]) -> bool:

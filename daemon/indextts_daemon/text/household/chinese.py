@@ -38,10 +38,18 @@ _CLOCK = rf"{ALONE}(?P<hour>[01]?\d|2[0-4]) ?点 ?(?P<minute>[0-5]\d) ?(?P<named
 _NTH = r"(?P<front>第 ?)(?P<digits>\d++)(?!\.\d)"
 _SCORE = rf"(?P<front>(?:比分|比分是|以|比例|比例是) ?)(\d{{1,3}}) ?: ?(\d{{1,3}}){ENDED}"
 _CALL = r"(?P<front>(?:拨打?|致电|打|电话|热线|手机号?|号码)(?:号码)?[是为：:]? ?)"
-_CALLED = rf"{_CALL}(?P<digits>\d{{3,9}}){ENDED}(?!-\d| ?[次个通%°元])"
+_CALLED = (
+    rf"{_CALL}(?=\d[\d -]{{2}})(?P<digits>\d++(?:-\d++| \d{{2,9}}+)*){ENDED}(?!-\d| ?[次个通%°元])"
+)
 _GUARD = r"(?:密码|验证码|口令|取件码|提货码|动态码|编号|编码|代码|房间号|房号|航班号|车次"
-_GUARD += r"|(?:PIN|pin)码?)"
-_CODE = rf"(?P<front>{_GUARD}[是为：:]? ?)(?P<digits>\d{{3,20}}){ENDED}"
+_GUARD += r"|房间|尾号|邮编|学号|账号|卡号|工号|单号|序列号|门牌号|端口号?|QQ号?|(?:PIN|pin)码?)"
+_CODE = rf"(?P<front>{_GUARD}[是为：:]? ?)(?=[\d-]{{3}})(?P<digits>\d++(?:-\d++)*){ENDED}"
+_PLATE = r"(?P<front>[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z])"
+_PLATE += r"(?P<digits>\d{5})(?!\d)"
+_TRAIN = r"(?<![A-Za-z0-9])(?P<front>[GDCZTKLY])(?P<digits>\d{1,4})(?=次)"
+_HOTLINE = rf"{ALONE}\d{{3,5}}(?= ?(?:热线|客服))"
+_NAMED_DAY = rf"{ALONE}\d{{3,4}}(?= ?(?:晚会|大促))"
+_BORN = rf"{ALONE}(?:\d\d(?= ?年(?:出生|生))|[06-9]0(?=后(?![面台])))"
 _FLAT = r"(?P<front>单元 ?)(?P<digits>\d{3,4})(?!\d|[.,:]\d)"
 _PLACE = rf"{ALONE}(?P<digits>\d{{3,4}})(?= ?(?:室|房|号|路|次列车|次航班|航班))"
 _NUMBER_SIGN = (
@@ -57,6 +65,10 @@ _NEXT_TO_FIGURES = (
     (r"(?<=[\w)])\^2(?!\d)", "的平方"),
     (r"(?<=[\w)])\^3(?!\d)", "的立方"),
     (r"(?<=[A-Za-z])-(?=\d)", ""),
+    (
+        r"(?<=[元角分次\x1f])/(?=(?:度|升|斤|公斤|克|吨|天|月|年|人|次|分|秒|小时|个|件|晚|平米))",
+        "每",
+    ),
     (r"(?<=[\d\x1f])/(?=\d)", "斜杠"),
 )
 _COMPARED = (
@@ -89,12 +101,13 @@ _SIGNS = (
     (r"¥", "元"),
 )
 _NAMED_MINUTES = re.compile(r"(?<=:[0-5]\d)分(?!钟)")
+_TEN_THOUSAND = re.compile(r"(?<=\d)[wW](?=[人元块])")
 _JOINT = re.compile(r" ?\x1f[\x1f ]*+")
 _CHINESE = Chinese()
 
 
 def _respelled(text: str) -> str:
-    text = _NAMED_MINUTES.sub("", text)
+    text = _TEN_THOUSAND.sub("万", _NAMED_MINUTES.sub("", text))
     text = _UNTIL.sub("到", _FROST.sub("", tidied(spelled_out(text))))
     for mark, said in _MARKS:
         text = mark.sub(f"{JOINT}{said}" if said else "", text)
@@ -106,6 +119,10 @@ def _clock(written: re.Match[str]) -> str:
     minute = written["minute"]
     minute = spelled(minute) if minute.startswith("0") else cardinal(minute)
     return f"{said}{minute}{written['named'] or ''}"
+
+
+def _groups(written: re.Match[str]) -> list[str]:
+    return re.findall(r"\d+", written["digits"])
 
 
 def _timed(written: re.Match[str]) -> str:
@@ -157,8 +174,13 @@ CHINESE = Reader(
         rule(_YEAR, lambda written: spelled(written[0])),
         rule_behind(_NTH, lambda written: cardinal(written["digits"], two="二")),
         *identifiers(_CHINESE),
-        rule_behind(_CALLED, lambda written: _CHINESE.phone([written["digits"]], abroad=False)),
-        rule_behind(_CODE, lambda written: spelled(written["digits"])),
+        rule_behind(_CALLED, lambda written: _CHINESE.phone(_groups(written), abroad=False)),
+        rule_behind(_CODE, lambda written: "，".join(map(spelled, _groups(written)))),
+        rule(_NAMED_DAY, lambda written: spelled(written[0])),
+        rule(_BORN, lambda written: spelled(written[0])),
+        rule_behind(_PLATE, lambda written: spelled(written["digits"])),
+        rule_behind(_TRAIN, lambda written: spelled(written["digits"])),
+        rule(_HOTLINE, lambda written: _CHINESE.phone([written[0]], abroad=False)),
         rule_behind(_FLAT, lambda written: spelled(written["digits"])),
         rule(_PLACE, lambda written: spelled(written["digits"])),
         rule(_NUMBER_SIGN, lambda written: f"{cardinal(written['digits'])}号"),

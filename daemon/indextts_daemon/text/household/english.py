@@ -25,7 +25,7 @@ _BETWEEN = re.compile(rf"(\b[Bb]etween -?{NUMBER}) ?[-–] ?(?=-?\d)")
 
 _SQUARE_FEET = re.compile(r"(?<=\d )sq\.? ?(ft|m|km)(?![A-Za-z])")
 _GLUED = r"(?<=[A-Za-z])(?<!\d[xX])[.-]?(\d{3,4})(?!\d|[.,]\d)"
-_TALL = r"(?<![\w'’])(\d)['’′](\d{1,2})[\"”″]"
+_TALL = r"(?<![\w'’])(\d)['’′] ?(\d{1,2})[\"”″]"
 
 _NEXT_TO_FIGURES = (
     (r"(?<=\d)x(?![A-Za-z0-9])|(?<=\d) ?× ?|× ?(?=\d)|(?<=\d) ?\* ?(?=\d)", "times"),
@@ -68,7 +68,26 @@ _JOINT = re.compile(r" ?\x1f[\x1f ]*+")
 _OPENING, _CLOSING = "([{\"'“‘«<-–—/ ", ".,:;!?)]}\"'”’»>-–—/… "
 
 
+_NOT_TALL = r"(?<=\d)(?<!['’′]\d)(?<!['’′]\d\d)(?<!['’′] \d)(?<!['’′] \d\d)"
+_EXTENT = "(?:wide|tall|long|deep|high|thick|expected)"
+_RESPELLED = (
+    (r"(?<![\d.,:])(\d{1,2}) ?m(?= (?:ago|left|remaining|later|timer)\b)", r"\1 min"),
+    (r"(?i:(\btimer(?: is| for| set for)?:? )(\d{1,3}) ?m)(?![A-Za-z0-9])", r"\1\2 min"),
+    (r"(?<![\d.,:])([01]?\d)\.([0-5]\d)(?= ?[AaPp]\.?[Mm](?![A-Za-z]))", r"\1:\2"),
+    (r"(?<=\d) ?ft\.? ?(?=(?:1[01]|\d) ?in\b)", " feet "),
+    (r"(?<= feet )(1[01]|\d) ?in\b(?! the\b)(?:\.(?= [a-z]))?", r"\1 inches"),
+    (rf"(?<=\d) ?in\.?(?= (?:of (?:rain|snow|water)|{_EXTENT})\b)", " inches"),
+    (rf"{_NOT_TALL}″", " inches"),
+)
+_REWRITTEN = tuple((re.compile(written), said) for written, said in _RESPELLED)
+_INCHES = re.compile(rf"{_NOT_TALL}[\"”]")
+
+
 def _respelled(text: str) -> str:
+    for written, said in _REWRITTEN:
+        text = written.sub(said, text)
+    if text.count('"') + text.count("”") == 1 and "“" not in text:  # alone it quotes nothing
+        text = _INCHES.sub(" inches", text)
     text = tidied(spelled_out(text))
     for mark, said in _MARKS:
         text = mark.sub(f"{JOINT}{said} " if said else "", text)

@@ -42,9 +42,11 @@ _SCORE = rf"(?i:{_BEHIND})(\d{{1,3}}) ?: ?(\d{{1,3}})(?!\d|:\d)"
 
 _CALL = r"(?i:\b(?:call|dial|phone|text|ring|tel\.?|extension|ext\.?)(?: number)?(?: is|:)? )"
 _COUNTED = r"(?! ?[%°]| (?:people|times|guests|seconds|minutes|hours)\b)"
-_CALLED = rf"(?P<front>{_CALL})(?P<digits>\d{{3,9}}){ENDED}(?!-\d){_COUNTED}"
-_GUARD = r"(?i:\b(?:code|pin|passcode|password|combination|otp)\b)"
-_CODE = rf"(?P<front>{_GUARD}(?: (?:is|was|now|to|of|number)\b){{0,3}}:? )(?P<digits>\d{{3,20}})"
+_CALLED = rf"(?P<front>{_CALL})"
+_CALLED += rf"(?=\d[\d. -]{{2}})(?P<digits>\d++(?:-\d++|[. ]\d{{2,9}}+)*){ENDED}(?!-\d){_COUNTED}"
+_GUARD = r"(?i:\b(?:code|pin|passcode|password|combination|otp|zip|id|port|account)\b)"
+_CODE = rf"(?P<front>{_GUARD}(?: (?:is|was|now|to|of|number)\b){{0,3}}:? )"
+_CODE += r"(?=[\d-]{3})(?P<digits>\d++(?:-\d++)*)"
 _NO_AMOUNT = rf"(?![A-Za-z0-9]|[.,:/]\d| ?(?:{any_of(UNITS)})(?![A-Za-z0-9]))"
 _PLACES = words(
     "room apartment apt suite unit gate flight highway route bus line house building terminal"
@@ -52,11 +54,19 @@ _PLACES = words(
 )
 _PLACE = rf"(?P<front>(?i:\b(?:{'|'.join(_PLACES)})\.? ))(?P<digits>\d{{1,4}})(?P<wing>[A-Z]?)"
 _MODEL = r"(?P<front>\b(?:RTX|GTX|RX|Radeon|GeForce|Boeing|Canon|Ryzen \d) ?)(?P<digits>\d{3,4})"
-_NUMBER_SIGN = r"(?:(?<![A-Za-z0-9&])#|(?<![A-Za-z])[Nn](?:o|r|os)\. ?)(?=\d)"
+_NUMBER_SIGN = (
+    r"(?:(?<![A-Za-z0-9&])#|(?<![A-Za-z])(?<!or )(?<!said )(?<!say )[Nn](?:o|r|os)\. ?)(?=\d)"
+)
 _IN_YEAR = r"(?P<front>(?i:\b(?:in|since|until|of|year|circa)) )(?P<digits>1[0-8]\d\d)"
 
 _ORDINAL = rf"{NUMBER}(?:st|nd|rd|th)(?![A-Za-z])"
 _DECADE = rf"(?:{ALONE}((?:1[89]|20)\d0)|(?:(?<=\b[Tt]he )|(?<=')|(?<=’))([2-9]0))'?s(?![A-Za-z])"
+_WHOSE = r"(?:the|his|her|their|my|your|our|early|mid|late)"
+_KINDS = r"(?:music|songs?|hits|playlist|rock|pop|party|radio|classics|movies|style)"
+_TENS = r"[2-9]0s(?:(?:,|,? and|,? or|,? to) [2-9]0s)*+"
+_DECADES = rf"(?i:(?P<front>\b{_WHOSE} |){ALONE}(?<![A-Za-z]){_TENS}(?P<kind> {_KINDS}\b)?)"
+_ONE_DECADE = re.compile(r"([2-9]0)[sS]")
+_MANY = r"(?<=[A-Za-z])-?(\d{1,2})s(?![A-Za-z0-9])"
 
 _RULERS = words("Charles Edward Elizabeth Francis George Henry James John Louis Paul Pius William")
 _ROMAN = r"(?P<roman>X{0,2}(?:I[XV]|V?I{0,3}))(?<=[IVX])(?![\w'’-])"
@@ -93,10 +103,6 @@ def english_moments(speaker: English, *, month_first: bool) -> tuple[Rule, ...]:
         said = speaker.span([(int(written[2]), "h"), (int(written[3]), "m")])
         return written["front"] + said
 
-    def decade(written: re.Match[str]) -> str:
-        said = paired(written[1] or written[2])
-        return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
-
     return (
         rule(_SCORE, lambda written: speaker.ratio(written[1], written[2]), ":"),
         rule(_MONTH_DAY, month_day),
@@ -105,15 +111,16 @@ def english_moments(speaker: English, *, month_first: bool) -> tuple[Rule, ...]:
         rule(_SHORT_DATE, short_date, "/"),
         rule(_TIMED + _NO_HALF, timed, ":"),
         rule(_LASTS, span, ":"),
-        rule(_DECADE, decade, "0"),
+        rule(_DECADES, _decades, "0"),
+        rule(_DECADE, _decade, "0"),
     )
 
 
 def english_names(speaker: English) -> tuple[Rule, ...]:
     """Return the rules for figures that name: codes, rooms, models, numbers to call."""
     return (
-        rule_behind(_CALLED, lambda written: speaker.phone([written["digits"]], abroad=False)),
-        rule_behind(_CODE + ENDED, lambda written: speaker.code(written["digits"])),
+        rule_behind(_CALLED, lambda written: speaker.phone(_groups(written), abroad=False)),
+        rule_behind(_CODE + ENDED, lambda written: ", ".join(map(speaker.code, _groups(written)))),
         rule_behind(_PLACE + _NO_AMOUNT, _place),
         rule_behind(_MODEL + r"(?!\d|[.,:]\d)", lambda written: paired(written["digits"])),
         rule_behind(_IN_YEAR + _NO_AMOUNT, lambda written: paired(written["digits"])),
@@ -124,10 +131,31 @@ def english_names(speaker: English) -> tuple[Rule, ...]:
 def english_figures() -> tuple[Rule, ...]:
     """Return the rules for ordinals and Roman figures."""
     return (
+        rule(_MANY, lambda written: _many(cardinal(written[1])), "s"),
         rule(_ORDINAL, lambda written: ordinal(written[0][:-2].replace(",", "").split(".")[0])),
         rule_behind(_CHAPTERS, lambda written: cardinal(_roman(written["roman"])), "IVX"),
         rule_behind(_REIGNS, lambda written: f"the {ordinal(_roman(written['roman']))}", "IVX"),
     )
+
+
+def _decade(written: re.Match[str]) -> str:
+    return _many(paired(written[1] or written[2]))
+
+
+def _decades(written: re.Match[str]) -> str | None:
+    if not (written["front"] or written["kind"]):
+        return None
+    return _ONE_DECADE.sub(lambda one: _many(cardinal(one[1])), written[0])
+
+
+def _many(said: str) -> str:
+    if said.endswith("y"):
+        return f"{said[:-1]}ies"
+    return f"{said}es" if said.endswith("x") else f"{said}s"
+
+
+def _groups(written: re.Match[str]) -> list[str]:
+    return re.findall(r"\d+", written["digits"])
 
 
 def _place(written: re.Match[str]) -> str:

@@ -14,11 +14,16 @@ _CALENDAR = rf"{ALONE}20[2-9]\d\.(?:1[0-2]|[1-9]){_STAGE}{ENDED}(?!\d| ?%)"
 _PARTS = re.compile(r"\d+|[a-z]{2,}|(?<=\d)[ab](?=\d)")
 
 _CALLED = (
-    rf"{ALONE}(?<!-)(?:\+(?:\d{{7,15}}+|\d{{1,4}}+(?:[ .-]\(?\d{{2,8}}+\)?){{1,5}}+)"
+    rf"{ALONE}(?<!-)(?:0\d{{1,4}}+(?:[ -]\d{{2,8}}+){{1,4}}+"
+    rf"|\+(?:\d{{7,15}}+|\d{{1,4}}+(?:[ .-]\(?\d{{2,8}}+\)?){{1,5}}+)"
     r"|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}|\d{3}-\d{4}"
-    r"|0\d{1,4}+(?:[ -]\d{2,8}+){1,4}+|\d{10,20}"
+    r"|\d{10,20}"
     r"|1\d{2}[ -]\d{4}[ -]\d{4}|[48]00[ -]\d{3,4}[ -]\d{3,4})"
     r"(?!\d|[-.,/]\d)"
+)
+_AMERICAN = (
+    rf"{ALONE}(?<!-)(?:(?:1[-. ])?(?:\(\d{{3}}\) ?|\d{{3}}[-. ])\d{{3}}[-. ]\d{{4}}|9-1-1"
+    r"|\d{4}(?: \d{4}){2,4}(?: \d{1,4})?)(?!\d|[-.,/]\d)"
 )
 _GROUP = re.compile(r"\d+")
 _SHORTEST = 7  # digits of a number that nobody said to call
@@ -65,7 +70,13 @@ def identifiers(speaker: Speaker) -> tuple[Rule, ...]:
     def gas(written: re.Match[str]) -> str:
         return (written[1] and f"{written[1]} ") + speaker.gas(written[2].upper())
 
+    def called(written: re.Match[str]) -> str:
+        groups = _GROUP.findall(written[0])
+        apart = any(len(group) > 1 for group in groups)  # 9-1-1 is said without a pause
+        return speaker.phone(groups if apart else ["".join(groups)], abroad=False)
+
     return (
+        rule(_AMERICAN, called, "-. "),
         rule(_GAS, gas, "2346"),
         rule(_PARTICLES, lambda _: f"PM{JOINT}{speaker.version(['2', '5'], named=False)}", "5"),
         rule(_ADDRESS, address, "."),
