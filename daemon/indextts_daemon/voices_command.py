@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 
 from .audio import coach, recording
 from .audio.coach import Report
 from .audio.recording import RecordingError
+from .checkpoints.catalogue import PUBLISHED
 from .service.recordings import BUILT_IN, Recording
 from .service.voices import VoiceStore
+from .text.language import match
 
-HEAD = ("VOICE", "NAME", "LANGUAGES", "REVISION", "QUALITY")
+HEAD = ("VOICE", "NAME", "LANGUAGES", "MOODS", "CONSENT", "REVISION", "QUALITY")
+CONSENT_LENGTH = 40
 
 
 def list_voices(store: VoiceStore) -> int:
     """Print every voice of the folder, and what is wrong in it."""
     scan = store.scan(listen=True)
-    built_in = (BUILT_IN, BUILT_IN.title(), "all", "", "built in")
+    built_in = (BUILT_IN, BUILT_IN.title(), "all", "", "", "", "built in")
     rows = [HEAD, built_in, *map(_row, scan.recordings)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -32,13 +36,33 @@ def check_recordings(files: Sequence[Path]) -> int:
 
 
 def _row(voice: Recording) -> tuple[str, ...]:
-    quality = voice.report.words if voice.report else f"unusable: {voice.refusal}"
-    return voice.id, voice.name, ", ".join(voice.languages) or "all", voice.revision, quality
+    return (
+        voice.id,
+        voice.name,
+        ", ".join(voice.languages) or "all",
+        ", ".join(mood for mood, _ in voice.moods),
+        _consent(voice),
+        voice.revision,
+        _quality(voice),
+    )
+
+
+def _consent(voice: Recording) -> str:
+    if isinstance(voice.consent, str):
+        return shorten(voice.consent, CONSENT_LENGTH, placeholder=" …")
+    return {None: "", True: "yes", False: "no"}[voice.consent]
+
+
+def _quality(voice: Recording) -> str:
+    spoken = [tag for model in PUBLISHED for tag in model.languages]
+    if voice.languages and all(match(tag, spoken) is None for tag in voice.languages):
+        return "unusable: no model speaks its languages"
+    return voice.report.words if voice.report else f"unusable: {voice.refusal}"
 
 
 def _check(file: Path) -> bool:
     try:
-        report = coach.examine(recording.read(file.read_bytes()))[0]
+        report = coach.examine(recording.read_file(file))[0]
     except RecordingError as err:
         print(f"{file}: unusable\n  {'refuse':6}  {err.error_code}: {err.message}")
         return False

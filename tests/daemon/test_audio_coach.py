@@ -87,6 +87,21 @@ def test_the_noise_is_measured(decibels: int) -> None:
     assert report.snr_db == pytest.approx(decibels, abs=2)
 
 
+@pytest.mark.parametrize(("decibels", "told"), [(20, True), (27, True), (33, False), (50, False)])
+def test_a_hum_is_told_from_where_it_can_be_heard(decibels: int, *, told: bool) -> None:
+    noise = recordings.noise(decibels)
+    t = np.arange(len(heart())) / RATE
+    hum = np.sin(2 * np.pi * 50 * t) * np.sqrt(2 * np.square(noise).mean())
+    codes = {finding.code for finding in examined(encoded(heart() + hum, subtype="FLOAT")).findings}
+    assert codes == ({"hum"} if told else set())
+
+
+def test_nobody_is_sent_closer_and_further_away_at_once() -> None:
+    cut = 0.004 * np.clip(20 * heart(), -1, 1)
+    codes = [finding.code for finding in examined(encoded(cut, subtype="FLOAT")).findings]
+    assert codes == ["too_quiet"]
+
+
 def test_the_best_stretch_has_speech_and_no_faults() -> None:
     clean = np.concatenate([heart(), heart()])
     loud = np.clip(8 * heart(), -1, 1)

@@ -1,10 +1,12 @@
 """Recordings: what is read and what is refused, bounded whatever a file says of itself."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from indextts_daemon.audio import recording
 from indextts_daemon.audio.recording import FRAME, RecordingError
@@ -29,6 +31,42 @@ def test_every_promised_format_is_read_at_its_own_rate(container: str) -> None:
 def test_channels_become_their_mean() -> None:
     stereo = np.stack([heart(), np.zeros_like(heart())], axis=1)
     assert np.abs(recording.read(encoded(stereo)).samples - heart() / 2).max() < 1e-3
+
+
+def test_of_channels_that_cancel_each_other_the_loudest_is_heard() -> None:
+    stereo = np.stack([0.9 * heart(), -heart()], axis=1)
+    found = recording.read(encoded(stereo))
+    assert np.abs(found.samples + heart() - heart().mean()).max() < 1e-3
+
+
+def test_a_rate_that_no_model_takes_in_is_brought_down() -> None:
+    fine = soxr.resample(heart(), RATE, 8 * RATE)
+    found = recording.read(encoded(fine, rate=8 * RATE, container="FLAC"))
+    assert found.sample_rate == 48000
+    assert found.duration_s == pytest.approx(len(heart()) / RATE, abs=0.01)
+    assert np.corrcoef(found.samples[: 2 * len(heart()) : 2], heart())[0, 1] > 0.99
+
+
+def test_a_small_file_that_unpacks_to_much_takes_little_memory() -> None:
+    content = encoded(np.zeros((192_000 * 30, 8), np.int16), rate=192_000, container="FLAC")
+    assert len(content) < 1 << 20
+    tracemalloc.start()
+    recording.read(content)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 40 << 20
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 50])
+def test_a_run_at_the_peak_counts_wherever_a_block_ends(
+    monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(recording, "_BLOCK", 7)
+    for begin in range(100, 115):
+        sound = np.full(2 * FRAME, 0.1)
+        sound[begin : begin + length] = 0.8
+        clipped = recording.read(encoded(sound, rate=16000, subtype="FLOAT")).clipped
+        assert clipped.tolist() == [(length if length > 2 else 0) / FRAME, 0]
 
 
 def test_a_constant_is_taken_away() -> None:

@@ -143,6 +143,14 @@ def test_what_cannot_be_a_voice_is_left_out_in_words(folder: Path, name: str, wo
     assert message.endswith(words)
 
 
+@pytest.mark.parametrize("name", ["a\nb.wav", "a\x1b[2J.wav", "a\nb.yaml", "a\nb.yml"])
+def test_a_name_stays_on_its_line(folder: Path, name: str) -> None:
+    put(folder, name)
+    (problem,) = look(folder).problems
+    assert problem.message.startswith(f"{name!a} is left out: ")
+    assert (problem.file + problem.message).isprintable()
+
+
 @pytest.mark.parametrize(
     "name",
     [".anna.wav", "~anna.wav", "anna.wav~", "anna.wav.part", "anna.tmp", "anna.wav.crdownload"],

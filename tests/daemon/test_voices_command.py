@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+import re
 
 import pytest
 
@@ -39,7 +40,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 def test_without_recordings_there_is_the_built_in_voice(shell: Shell) -> None:
     code, (head, heart) = shell.list()
     assert code == 0
-    assert head.split() == ["VOICE", "NAME", "LANGUAGES", "REVISION", "QUALITY"]
+    assert head.split() == ["VOICE", "NAME", "LANGUAGES", "MOODS", "CONSENT", "REVISION", "QUALITY"]
     assert heart.split() == ["heart", "Heart", "all", "built", "in"]
 
 
@@ -54,6 +55,23 @@ def test_each_recording_is_listed_with_how_good_it_is(shell: Shell) -> None:
     assert anna.endswith("  usable, but too short")
     assert bob.endswith("  unusable: no speech")
     assert carl.endswith("  unusable: The file is not a wav, flac, ogg or mp3 recording.")
+
+
+def test_what_the_household_says_of_a_voice_is_listed(shell: Shell) -> None:
+    for voice in ("anna", "anna-sad", "bob"):
+        shell.put(f"{voice}.wav", "one sentence")
+    said = "Said yes on 3 May, for announcements in our house and nothing else."
+    sidecars = {
+        "anna": f"consent: {said}\nmoods: {{sad: anna-sad}}\n",
+        "anna-sad": "consent: true\n",
+        "bob": "consent: false\nlanguages: [xx]\n",
+    }
+    for voice, sidecar in sidecars.items():
+        (shell.data / f"voices/{voice}.yaml").write_text(sidecar)
+    _, (_, _, sad, anna, bob) = shell.list()
+    assert re.search(r" all +sad +Said yes on 3 May, for announcements in …  \w+", anna)
+    assert re.search(r" all +yes  +\w+", sad)
+    assert re.search(r" xx +no  +\w+ +unusable: no model speaks its languages$", bob)
 
 
 def test_what_is_wrong_in_the_folder_is_listed_below(shell: Shell) -> None:
@@ -85,6 +103,15 @@ def test_one_that_is_unusable_fails_the_command(shell: Shell) -> None:
     assert code == 1
     assert f"{files[1]}: unusable: no speech" in lines
     assert lines[-1].startswith("  refuse  no_speech: Nobody is heard speaking.")
+
+
+def test_a_file_of_any_size_is_only_read_as_far_as_a_recording_goes(shell: Shell) -> None:
+    file = shell.data / "large.wav"
+    with file.open("wb") as content:
+        content.truncate(1 << 40)
+    code, lines = shell.run("check", str(file))
+    assert (code, lines[0]) == (1, f"{file}: unusable")
+    assert lines[1].startswith("  refuse  too_large: The file is larger than 20 MB.")
 
 
 def test_what_is_no_recording_fails_the_command_in_words(shell: Shell) -> None:

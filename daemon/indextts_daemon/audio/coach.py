@@ -22,6 +22,7 @@ LEAST_SPEECH_S = 0.3
 _MARGIN = 4  # frames kept around speech, 0.1 s
 _CLEAR_DB = 25.0  # signal to noise from which on noise does not hide what is looked for
 _DRY_DB = 15.0  # fall from which on the room does not blur what is heard
+_FAINT_DB = -38.0  # level of speech below which it cannot have been too loud
 _HUM_SHARE = 0.6  # of the noise, from which it is a hum
 
 
@@ -116,14 +117,14 @@ _RULES = (
     _Rule(
         code="too_quiet",
         badness=lambda report: -report.level_dbfs,
-        warn=38,
+        warn=-_FAINT_DB,
         refuse=55,
         message="The voice is very quiet ({level_dbfs:.0f} dB). Move closer to the microphone or "
         "turn it up, and record again.",
     ),
     _Rule(
         code="clipped",
-        badness=lambda report: report.clipped_share,
+        badness=lambda report: report.clipped_share if report.level_dbfs > _FAINT_DB else -inf,
         warn=0.0005,
         refuse=0.03,
         message="The voice was too loud for the microphone and is distorted. Turn the microphone "

@@ -1,7 +1,9 @@
 """Reads a recording of a voice: bounded, mono, without DC, and where in it somebody speaks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import io
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -29,6 +31,9 @@ _HEARD_PEAK = 0.5  # a faint voice is brought up to this for the detector
 _FAINTEST = 1e-5  # peak below which there is nothing to bring up
 _RAIL = 0.995  # of the peak: samples this near to it, several in a row, are cut off
 _RAIL_RUN = 3
+_RAIL_OVERLAP = 2 * (_RAIL_RUN - 1)  # samples beside a block that its runs may reach into
+_MOST_KEPT = 48000  # Hz; no model takes in more
+_CANCELLED = 0.01  # of the loudest channel's power, below which all together cancel each other
 
 
 class RecordingError(InvalidRequestError):
@@ -67,6 +72,12 @@ class Recording:
         )
 
 
+def read_file(file: Path) -> Recording:
+    """Read a file, however large it is. Raises RecordingError and OSError."""
+    with file.open("rb") as content:
+        return read(content.read(MAX_BYTES + 1))
+
+
 def read(content: bytes) -> Recording:
     """Read wav, flac, ogg or mp3. Raises RecordingError."""
     if len(content) > MAX_BYTES:
@@ -74,30 +85,84 @@ def read(content: bytes) -> Recording:
             f"The file is larger than {MAX_BYTES >> 20} MB. Half a minute of speech is plenty.",
             code="too_large",
         )
-    samples, loudest, sample_rate = _decoded(content)
-    rails = _at_the_rails(loudest)
+    sound = _surveyed(content)
+    samples, cut_off = _mixed(content, sound)
     samples -= samples.mean()
-    heard = np.asarray(soxr.resample(samples, sample_rate, HEARD_RATE), np.float32)
+    heard = np.asarray(soxr.resample(samples, sound.kept_rate, HEARD_RATE), np.float32)
     heard = np.pad(heard, (0, -len(heard) % FRAME))
-    frames = (np.flatnonzero(rails) / sample_rate / FRAME_S).astype(np.intp)
-    clipped = np.bincount(frames, minlength=len(heard) // FRAME) / (FRAME_S * sample_rate)
+    clipped = np.zeros(len(heard) // FRAME)
+    clipped[: len(cut_off)] = cut_off[: len(clipped)] / (FRAME_S * sound.rate)
     return Recording(
         samples=samples,
-        sample_rate=sample_rate,
+        sample_rate=sound.kept_rate,
         heard=heard,
         speech=_spoken(heard),
         clipped=clipped,
     )
 
 
-def _decoded(content: bytes) -> tuple[Samples, Samples, int]:
-    """Return the mean of the channels, the loudest of them, and the rate."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sound:
+    """What has to be known of a file before it is taken in."""
+
+    rate: int  # Hz
+    length: int  # samples of each channel
+    rail: float  # level from which on a sample may be cut off
+    mix: Samples  # the share of each channel
+
+    @property
+    def kept_rate(self) -> int:
+        """At which rate it is taken in, Hz."""
+        return min(self.rate, _MOST_KEPT)
+
+
+def _surveyed(content: bytes) -> _Sound:
+    """Go through a file once, and keep none of it."""
+    rate, length, peak, together, each = 0, 0, 0.0, 0.0, np.zeros(1)
+    for block, rate in _blocks(content):  # noqa: B007 it is the same of each
+        length += len(block)
+        peak = max(peak, float(np.abs(block).max()))
+        together += float(np.square(block.mean(axis=1), dtype=np.float64).sum())
+        each = each + np.square(block, dtype=np.float64).sum(axis=0)
+    if not length:
+        raise RecordingError("There is not a single sound in the file.", code="empty")
+    mix = np.full(len(each), 1 / len(each), np.float32)
+    if together < _CANCELLED * each.max():
+        mix = np.eye(len(each), dtype=np.float32)[each.argmax()]
+    return _Sound(rate=rate, length=length, rail=max(_RAIL * peak, _FAINTEST), mix=mix)
+
+
+def _mixed(content: bytes, sound: _Sound) -> tuple[Samples, NDArray[np.intp]]:
+    """Return one channel of all, and of each frame how many samples are cut off."""
+    bring_down = soxr.ResampleStream(sound.rate, sound.kept_rate, 1)
+    parts: list[Samples] = []
+    cut_off = np.zeros(int(sound.length / sound.rate / FRAME_S) + 1, np.intp)
+    near, first = np.zeros(_RAIL_RUN - 1, np.bool_), 0
+    for block, _ in _blocks(content):
+        mono = block @ sound.mix
+        parts.append(mono if sound.rate == sound.kept_rate else bring_down.resample_chunk(mono))
+        near = np.append(near, np.abs(block).max(axis=1) >= sound.rail)
+        cut_off += _counted(near, first, sound.rate, len(cut_off))
+        first += len(near) - _RAIL_OVERLAP
+        near = near[-_RAIL_OVERLAP:]
+    near = np.append(near, np.zeros(_RAIL_RUN - 1, np.bool_))
+    cut_off += _counted(near, first, sound.rate, len(cut_off))
+    if sound.rate != sound.kept_rate:
+        parts.append(bring_down.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(parts), cut_off
+
+
+def _blocks(content: bytes) -> Iterator[tuple[Samples, int]]:
+    """Yield a file's samples within full scale, of shape (num_samples, num_channels), and its rate.
+
+    Raises RecordingError.
+    """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate = file.samplerate
             if file.format not in _FORMATS or file.channels > _MOST_CHANNELS or rate not in _RATES:
                 raise RecordingError("Only wav, flac, ogg and mp3 of 8 to 192 kHz can be read.")
-            means, peaks, left = [], [], round(MAX_S * rate)
+            left = round(MAX_S * rate)
             while len(block := file.read(_BLOCK, "float32", always_2d=True)):
                 left -= len(block)
                 if left < 0:
@@ -106,26 +171,22 @@ def _decoded(content: bytes) -> tuple[Samples, Samples, int]:
                         "minute in which only this person speaks.",
                         code="too_long",
                     )
-                means.append(block.mean(axis=1))
-                peaks.append(np.abs(block).max(axis=1))
+                if not np.isfinite(block).all():
+                    raise RecordingError("The file holds numbers that are no sound. Save it anew.")
+                yield np.clip(block, -1, 1, out=block), rate
     except (soundfile.LibsndfileError, RuntimeError) as err:
         raise RecordingError("The file is not a wav, flac, ogg or mp3 recording.") from err
-    if not means:
-        raise RecordingError("There is not a single sound in the file.", code="empty")
-    samples = np.concatenate(means)
-    if not np.isfinite(samples).all():
-        raise RecordingError("The file holds numbers that are no sound. Save it anew.")
-    return np.clip(samples, -1, 1, out=samples), np.minimum(np.concatenate(peaks), 1), rate
 
 
-def _at_the_rails(loudest: Samples) -> NDArray[np.bool_]:
-    """Mark the samples that stay at the peak for longer than a wave does by itself."""
-    near = loudest >= max(_RAIL * float(loudest.max()), _FAINTEST)
-    edges = np.flatnonzero(np.diff(near, prepend=False, append=False))
-    marked = np.zeros(len(near), np.bool_)
-    for begin, end in edges.reshape(-1, 2):
-        marked[begin:end] = end - begin >= _RAIL_RUN
-    return marked
+def _counted(near: NDArray[np.bool_], first: int, rate: int, frames: int) -> NDArray[np.intp]:
+    """Count in each frame the samples that stay at the peak for longer than a wave does by itself.
+
+    Of `near`, two samples at either end only say what is beside; `first` is the number of the next.
+    """
+    runs = near[:-2] & near[1:-1] & near[2:]
+    marked = runs[:-2] | runs[1:-1] | runs[2:]
+    places = (np.flatnonzero(marked) + first) / rate / FRAME_S
+    return np.bincount(places.astype(np.intp), minlength=frames)
 
 
 def _spoken(heard: Samples) -> NDArray[np.bool_]:

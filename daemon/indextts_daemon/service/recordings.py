@@ -82,7 +82,9 @@ def look(folder: Path) -> Shelf:
             else:
                 _require_in_place(file, files)
         except _Refused as err:
-            problems.append(Problem(file=name, message=f"{name} is left out: {err}"))
+            problems.append(
+                Problem(file=_shown(name), message=f"{_shown(name)} is left out: {err}")
+            )
     for voice, found in kept.items():
         sidecar = files.get(f"{voice}{SIDECAR}")
         if sidecar is not None:
@@ -102,6 +104,11 @@ def keep(file: Path, *, voice: str, name: str) -> Kept:
     content = hashlib.sha256(file.read_bytes()).hexdigest()
     recording = Recording(id=voice, name=name, revision=content[:16])
     return Kept(recording=recording, file=file, content=content)
+
+
+def _shown(name: str) -> str:
+    """Return a file's name for a line: whatever would be more than one is spelled out."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -152,10 +159,10 @@ def _require_in_place(file: Path, files: Mapping[str, Path]) -> None:
     if suffix in OTHER_SOUNDS:
         raise _Refused(f"save it as one of {' '.join(SUFFIXES)}.")
     if suffix == ".yml":
-        raise _Refused(f"call it {file.stem}{SIDECAR}.")
+        raise _Refused(f"call it {_shown(file.stem)}{SIDECAR}.")
     stems = {other.stem for other in files.values() if other.suffix.lower() in SUFFIXES}
     if suffix == SIDECAR and file.stem not in stems:
-        raise _Refused(f"there is no recording called {file.stem}.")
+        raise _Refused(f"there is no recording called {_shown(file.stem)}.")
 
 
 def _text(value: Any) -> str:

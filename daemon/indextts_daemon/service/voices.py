@@ -17,7 +17,7 @@ from typing import Any
 import weakref
 
 from indextts_daemon.audio import coach
-from indextts_daemon.audio.recording import RecordingError, read
+from indextts_daemon.audio.recording import RecordingError, read_file
 from indextts_daemon.checkpoints.layout import Found, find
 from indextts_daemon.checkpoints.revision import revision_of
 from indextts_daemon.errors import EngineUnavailableError
@@ -31,7 +31,7 @@ from .recordings import BUILT_IN, Kept, Problem, Recording
 
 LOGGER = logging.getLogger(__name__)
 
-ENROLMENT_VERSION = 1  # raised when the same recording and weights would give another voice file
+ENROLMENT_VERSION = 2  # raised when the same recording and weights would give another voice file
 REFERENCE = f"{BUILT_IN}-{version('hibari-tts')}.wav"  # whose voice the built-in one is
 
 LOCK = ".lock"  # shared by all who use the derived files
@@ -286,7 +286,7 @@ def _judged(kept: Kept, note: Note | None) -> Recording:
 
 def _listened(kept: Kept) -> Recording:
     try:
-        report, _ = coach.examine(read(kept.file.read_bytes()))
+        report, _ = coach.examine(read_file(kept.file))
     except RecordingError as err:
         return replace(kept.recording, refusal=err.message)
     except OSError as err:
