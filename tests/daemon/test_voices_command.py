@@ -69,7 +69,7 @@ def test_what_the_household_says_of_a_voice_is_listed(shell: Shell) -> None:
     for voice, sidecar in sidecars.items():
         (shell.data / f"voices/{voice}.yaml").write_text(sidecar)
     _, (_, _, sad, anna, bob) = shell.list()
-    assert re.search(r" all +sad +Said yes on 3 May, for announcements in …  \w+", anna)
+    assert re.search(r" all +sad +Said yes on 3 May, for announcements …  \w+", anna)
     assert re.search(r" all +yes  +\w+", sad)
     assert re.search(r" xx +no  +\w+ +unusable: no model speaks its languages$", bob)
 
