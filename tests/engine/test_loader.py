@@ -61,7 +61,7 @@ def test_the_configuration_gives_what_the_tensors_do_not(golden: ParitySet, fold
 def test_every_network_is_whole_and_still(folder: Path) -> None:
     weights = open_weights(folder)
     groups: list[Any] = [
-        render_networks(weights, device=CPU, gpt_dtype=torch.float16),
+        render_networks(weights, device=CPU),
         enrolment_networks(weights, device=CPU),
     ]
     for group in groups:
@@ -75,8 +75,7 @@ def test_every_network_is_whole_and_still(folder: Path) -> None:
             assert not network.training
             for tensor in network.state_dict().values():
                 assert tensor.device == CPU
-                half = group is groups[0] and network is group.gpt
-                assert tensor.dtype == (torch.float16 if half else torch.float32)
+                assert tensor.dtype == torch.float32
             assert not any(parameter.requires_grad for parameter in network.parameters())
     assert (groups[0].latent_projection is not None) == weights.variant.second_pass
     assert (groups[1].codec is not None) == weights.variant.quantized_prompt

@@ -22,6 +22,7 @@ from indextts_daemon.checkpoints import manifest
 from indextts_daemon.checkpoints.layout import CONVERTED, Found, find, find_published
 from indextts_daemon.checkpoints.pickled import has_damage
 from indextts_daemon.engines.indextts.convert import convert
+from indextts_daemon.engines.indextts.joints import require_match
 from indextts_daemon.engines.indextts.loader import ORIGINS, Weights, open_weights
 from indextts_daemon.engines.indextts.networks import (
     enrolment_networks,
@@ -29,6 +30,7 @@ from indextts_daemon.engines.indextts.networks import (
     require_fit,
 )
 from indextts_daemon.engines.indextts.spelling.rules import CheckpointError
+from indextts_daemon.engines.indextts.text_front import TextFrontEnd
 from indextts_daemon.engines.indextts.verify import verify
 from tests.engine.official import copy_official, edit, write_official
 from tests.engine.parity import ParitySet
@@ -91,6 +93,7 @@ def refusal(folder: Path, role: str | None = None) -> str:
 
 def load_whole(folder: Path) -> None:
     weights = open_weights(folder)
+    require_match(weights, TextFrontEnd(weights.variant, weights.tokenizer))
     render_networks(weights, device=CPU)
     enrolment_networks(weights, device=CPU)
 
@@ -107,7 +110,7 @@ def test_a_published_file_that_is_cut_off_is_named(folder: Path, role: str) -> N
     content = path.read_bytes()
     for place in places(role, len(content)):
         replace(path, content[:place])
-        with pytest.raises(CheckpointError, match=rf"^{path.name} is damaged or cut off"):
+        with pytest.raises(CheckpointError, match=rf"^{found.name(role)} is damaged or cut off"):
             load(Weights.of(found), role)
 
 
@@ -365,6 +368,43 @@ def test_files_of_different_models_are_not_mixed(folder: Path) -> None:
 
     edit(folder / "feat2.pt", narrow)
     assert "feat2.pt is of another model than the rest" in refusal(folder)
+
+
+def rows(key: str, count: int) -> Change:
+    return lambda tensors: tensors.update({key: tensors[key][:count].clone()})
+
+
+def wider(tensors: dict[str, Any]) -> None:
+    inward = tensors["conv_pre.weight_v"]
+    tensors["conv_pre.weight_v"] = torch.cat([inward, inward[:, :20]], 1)
+
+
+STRANGERS: dict[str, tuple[str, str, Change]] = {  # whose file is changed, whom that tells of
+    "a vocoder of more bands": ("vocoder", "vocoder", wider),
+    "speakers of another width": (
+        "emotion_speakers",
+        "emotion_speakers",
+        lambda tensors: tensors.update({"": tensors[""][:, :-1].clone()}),
+    ),
+    "a table of few words": ("gpt", "tokenizer", rows("text_embedding.weight", 50)),
+    "few codes": ("codec", "codec", rows("quantizer.quantizers.0.codebook.weight", 20)),
+    "few languages": ("gpt", "gpt", rows("lang_embedding.weight", 1)),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_parts_that_do_not_fit_each_other_are_found_by_verify_and_before_serving(
+    golden: ParitySet, folder: Path, stranger: str
+) -> None:
+    if golden.version == "2" and stranger == "few languages":
+        return  # it has no such table
+    found = find(folder)
+    changed, told, change = STRANGERS[stranger]
+    edit(found.files[changed], change)
+    said = refusal(folder)
+    assert found.files[told].name in said
+    assert said.endswith("is of another model than the rest.")
+    assert [fault.message for fault in verify(folder, silent)] == [said]
 
 
 def test_links_out_of_the_folder_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from . import voice_file
 from .conditioning import VoiceConditioning
 from .emotion import merged
 from .feelings import FeelingJudge, open_judge
+from .joints import require_match
 from .loader import open_weights
 from .networks import RenderNetworks, render_networks
 from .pipeline import Advance, Noise, RenderOptions, render, working
@@ -333,11 +334,13 @@ def _loaded(options: Mapping[str, object], say: Say) -> IndexTTSEngine:
     ]
     if not voices:
         raise EngineUnavailableError("No voice could be enrolled for the model.", code="no_voice")
+    text = TextFrontEnd(variant, weights.tokenizer)
+    require_match(weights, text)
     networks = render_networks(weights, device=device, say=say)
     judge = open_judge(weights, device=device)
     return IndexTTSEngine(
         networks,
-        TextFrontEnd(variant, weights.tokenizer),
+        text,
         info=ModelInfo(
             id=variant.id,
             engine="indextts",

@@ -1,6 +1,6 @@
 """The process that enrols voices: `python -m ...`, a job in, a line for every step out.
 
-It reads one line of JSON, keeps the CPU for others, and ends when its parent does. A recording
+It reads one line of JSON, keeps the CPU and the memory for others, and ends when its parent does. A recording
 that is no good costs only itself.
 """
 
@@ -21,10 +21,11 @@ from indextts_daemon.audio import coach, recording
 from indextts_daemon.audio.coach import Report
 from indextts_daemon.audio.recording import Recording
 from indextts_daemon.errors import EngineUnavailableError, InvalidRequestError, place_of
-from indextts_daemon.posix import lower_priority
+from indextts_daemon.posix import go_first, lower_priority
 
 from . import voice_file
 from .conditioning import STAGES, ReferenceNetworks, VoiceConditioning, encode_reference
+from .joints import require_match
 from .loader import Weights, open_weights
 from .networks import enrolment_networks
 
@@ -82,6 +83,7 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no message
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent decides
     lower_priority(NICE)
+    go_first()
     parent = sys.stdin.fileno()
     with os.fdopen(os.dup(parent), "rb", buffering=0) as lines:
         job = Job.of(lines.readline())
@@ -101,6 +103,7 @@ def enrol(job: Job, tell: Tell) -> None:
     weights = open_weights(job.model)
     if weights.revision != job.revision:
         raise EngineUnavailableError("The model was replaced meanwhile.", code="model_changed")
+    require_match(weights)
     networks = enrolment_networks(weights, device=torch.device("cpu"))
     for index, wanted in enumerate(job.recordings):
         done = index * (1 + len(STAGES))

@@ -91,18 +91,16 @@ def render_networks(
     weights: Weights,
     *,
     device: torch.device,
-    gpt_dtype: torch.dtype = torch.float32,
-    dtype: torch.dtype = torch.float32,
     say: Say = say_nothing,
 ) -> RenderNetworks:
-    """Build what speaks; `dtype` is of all but the GPT and the emotions. Raises CheckpointError."""
+    """Build what speaks, in float32. Raises CheckpointError."""
 
-    def read(stage: str, kind: type[Network], dtype: torch.dtype = dtype) -> Network:
+    def read(stage: str, kind: type[Network]) -> Network:
         say(f"It loads its {stage.replace('_', ' ')}.")
-        return _network(weights, stage, kind).to(device, dtype)
+        return _network(weights, stage, kind).to(device)
 
-    networks = RenderNetworks(
-        gpt=read("gpt", GPTDecoder, gpt_dtype),
+    return RenderNetworks(
+        gpt=read("gpt", GPTDecoder),
         codec=read("codec", SemanticCodec),
         length_regulator=read("length_regulator", LengthRegulator),
         latent_projection=(
@@ -112,18 +110,6 @@ def render_networks(
         vocoder=read("vocoder", BigVGAN),
         emotions=_emotions(weights, weights.stage("emotions"), device),
     )
-    meeting = {
-        "emotions": (networks.emotions.rows.shape[1], networks.gpt.head.in_features),
-        "codec": (len(networks.codec.output.weight), networks.length_regulator.input.in_features),
-        "length_regulator": (
-            networks.length_regulator.input.out_features,
-            networks.flow_matching.condition.in_features,
-        ),
-    }
-    for stage, (made, taken) in meeting.items():
-        if made != taken:
-            raise CheckpointError(f"{weights.file_names(stage)} is of another model than the rest.")
-    return networks
 
 
 def enrolment_networks(weights: Weights, *, device: torch.device) -> ReferenceNetworks:

@@ -27,6 +27,11 @@ class TextFrontEnd:
         self._normalizer = Normalizer()
         self._numbers = reading.Numbers()
 
+    @property
+    def num_ids(self) -> int:
+        """One more than the highest id that a text can have."""
+        return self._tokenizer.num_tokens
+
     def segments(
         self,
         text: str,

@@ -37,6 +37,12 @@ class BPETokenizer:
         except (OSError, RuntimeError) as err:
             raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
 
+    @property
+    def num_tokens(self) -> int:
+        """One more than the highest id."""
+        count: int = self._processor.get_piece_size()
+        return count
+
     def pieces(self, text: str) -> list[str]:
         spaced = " ".join(_IDEOGRAPH.sub(r" \1 ", text).split()).upper()
         return self.raw_pieces(spaced)

@@ -8,9 +8,11 @@ from indextts_daemon.checkpoints import manifest, pickled
 from indextts_daemon.checkpoints.layout import Found, LayoutError, find
 
 from .convert import Meter, Progress
+from .joints import require_match
 from .loader import Weights
 from .networks import require_fit
 from .spelling.rules import CheckpointError
+from .text_front import TextFrontEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ def verify(folder: Path, progress: Progress) -> list[Fault]:
     except (LayoutError, CheckpointError) as err:
         return [Fault(where="folder", message=err.message)]
     meter = Meter(sum(path.stat().st_size for path in found.files.values()), progress)
-    return [*_changed_files(found, meter), *_unfit_stages(weights, meter)]
+    faults = [*_changed_files(found, meter), *_unfit_stages(weights, meter)]
+    return faults or list(_strangers(weights))
 
 
 def _changed_files(found: Found, meter: Meter) -> Iterator[Fault]:
@@ -63,3 +66,10 @@ def _unfit_stages(weights: Weights, meter: Meter) -> Iterator[Fault]:
             require_fit(weights, stage, weights.stage(stage))
         except CheckpointError as err:
             yield Fault(where=stage, message=err.message)
+
+
+def _strangers(weights: Weights) -> Iterator[Fault]:
+    try:
+        require_match(weights, TextFrontEnd(weights.variant, weights.tokenizer))
+    except CheckpointError as err:
+        yield Fault(where="model", message=err.message)
