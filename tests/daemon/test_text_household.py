@@ -126,6 +126,10 @@ MORE = {
         "Bake at 350F. I said no. 3 people": (
             "Bake at three hundred fifty degrees Fahrenheit. I said no. three people"
         ),
+        "50/50, 20/20, 5/5, 32¢/kWh, 2 yrs": (
+            "fifty fifty, twenty twenty, five out of five, thirty two cents per kilowatt hour,"
+            " two years"
+        ),
         "Part I like, Part I. Louis XIV": "Part I like, Part one. Louis the fourteenth",
     },
     "zh": {
@@ -165,6 +169,7 @@ MORE = {
         ),
         "2封，2辆，2吨，D2次，B2口，2单元": "两封，两辆，两吨，D二次，B二口，二单元",
         "0.56元/度，62次/分，10W人": "零点五六元每度，六十二次每分，十万人",
+        "200%，2%，50¢": "百分之二百，百分之二，五十美分",
         "７:30 PM、12:10 AM": "晚上七点三十分、凌晨十二点十分",
     },
 }  # fmt: skip

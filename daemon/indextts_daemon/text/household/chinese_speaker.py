@@ -138,7 +138,10 @@ def _of_unit(amount: Amount, unit: Unit, per: Unit | None, minus: str) -> str:
     say = _counting if behind else number
     if before and amount[0].negative:
         before, amount = f"负{before}", (Figure(number=amount[0].number), *amount[1:])
-    return f"{_per(per)}{before}{_linked(amount, say, minus=minus)}{behind}"
+    said = _linked(amount, say, minus=minus)
+    if not behind:  # 百分之二百
+        said = said.replace("两", "二")
+    return f"{_per(per)}{before}{said}{behind}"
 
 
 def _per(unit: Unit | None) -> str:

@@ -151,6 +151,8 @@ class English:
     def _part(upper: str, lower: str) -> str:
         if (upper, lower) == ("24", "7"):
             return "twenty four seven"
+        if upper == lower in ("20", "50"):  # of vision, and of chances
+            return f"{cardinal(upper)} {cardinal(lower)}"
         if lower not in _NAMED_PARTS or not 0 < int(upper) < int(lower):
             joined = "out of" if int(upper) <= int(lower) else "over"
             return f"{cardinal(upper)} {joined} {cardinal(lower)}"

@@ -124,6 +124,10 @@ h hr hrs|hour||小时
 °F|degree Fahrenheit|degrees Fahrenheit|华氏度
 °K|kelvin|kelvin|开尔文
 °|degree||度
+¢|cent||美分
+yrs|year||年
+wks|week||周
+qt qts|quart||夸脱
 %|percent|percent|百分之*
 ‰|per mille|per mille|千分之*
 """
