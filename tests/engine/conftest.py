@@ -16,7 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RECORD] = parity.Record()
 
 
-NOWHERE = f"no golden vectors: {parity.VARIABLE} names no folder, and none is beside the project"
+NOWHERE = f"no golden vectors: {parity.VARIABLE} names none, and none are beside the project"
 
 
 @pytest.fixture(params=SETS or [pytest.param("", marks=pytest.mark.skip(reason=NOWHERE))])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 VARIABLE = "INDEXTTS_PARITY"
 USUAL = Path(__file__).parents[2].parent / "shared" / "parity"
+SETS = "*/config.json"
 FEATURES = 3e-4  # logarithms of tiny energies
 STAGE = 2e-5  # from the golden inputs of its own stage
 WAVEFORM = 5e-6  # from the golden mel
@@ -24,15 +25,15 @@ def folder() -> Path | None:
     """Return where the sets are; None elsewhere than beside the project, unless told."""
     told = os.environ.get(VARIABLE)
     place = Path(told) if told else USUAL
-    if told and not place.is_dir():
-        raise FileNotFoundError(f"{VARIABLE} names no folder")
+    if told and not any(place.glob(SETS)):
+        raise FileNotFoundError(f"{VARIABLE} names no folder that holds sets of golden vectors")
     return place if place.is_dir() else None
 
 
 def set_names() -> list[str]:
     """Name the sets by their folders, found by their config.json."""
     place = folder()
-    return [] if place is None else sorted(file.parent.name for file in place.glob("*/config.json"))
+    return [] if place is None else sorted(file.parent.name for file in place.glob(SETS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
