@@ -9,13 +9,14 @@ from indextts_daemon.checkpoints import fetch, hub as hub_module
 from indextts_daemon.checkpoints.catalogue import (
     INDEXTTS_2,
     INDEXTTS_2_5,
+    OWN,
     PUBLISHED,
     Published,
     published,
 )
 from indextts_daemon.checkpoints.fetch import DownloadError
 from indextts_daemon.checkpoints.hub import HuggingFace, ModelScope, Source, source
-from indextts_daemon.checkpoints.licence import licence_file
+from indextts_daemon.checkpoints.licence import calls_itself, licence_file, shown
 from indextts_daemon.errors import ModelNotFoundError, SettingsError
 from tests.daemon.hub_server import COMMIT, HubServer, repositories
 
@@ -135,10 +136,25 @@ def test_a_mirror_is_named_by_the_environment() -> None:
         (["INDEX_MODEL_LICENSE_ZH.txt"], "INDEX_MODEL_LICENSE_ZH.txt"),
         (["licence.md", "third_party/LICENSE"], "licence.md"),
         (["README.md", "gpt.pth"], None),
+        (
+            ["licenses.json", "LICENSE.md", "INDEX_MODEL_LICENSE_EN.txt", "MODEL_LICENSE_ZH.txt"],
+            "INDEX_MODEL_LICENSE_EN.txt",
+        ),
+        (["license.png", "LICENSE-bilibili.TXT"], "LICENSE-bilibili.TXT"),
     ],
 )
 def test_the_license_is_found_by_its_name(paths: list[str], chosen: str | None) -> None:
     assert licence_file(paths) == chosen
+
+
+def test_a_license_cannot_hide_or_repaint_its_words() -> None:
+    text = "Pay\x1b[2K\x1b[1Aall\r\nand\tmore\u202e\x9b8m\x07"
+    assert shown(text.encode()) == "Pay[2K[1Aall\nand\tmore8m"
+
+
+def test_a_license_is_known_by_its_title() -> None:
+    for text, known in (("BILIBILI Model\n Use  License Agreement", True), ("MIT", False)):
+        assert calls_itself(text.encode(), OWN) is known
 
 
 def test_a_model_is_known_by_its_id() -> None:

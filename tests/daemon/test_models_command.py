@@ -102,6 +102,17 @@ class House:
     def parts(self) -> list[Path]:
         return sorted(self.folder.rglob(".*.part"))
 
+    def gpt_parts(self) -> list[Path]:
+        return [path for path in self.parts() if path.name.startswith(".gpt.pth.")]
+
+
+def holds_something(path: Path) -> bool:
+    """Whether the file has begun; it may be whole and gone by now."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
 
 def end(process: subprocess.Popen[str]) -> Said:
     out, err = process.communicate(timeout=TIMEOUT_S)
@@ -164,6 +175,7 @@ def test_without_a_terminal_nothing_but_the_license_is_fetched(house: House) -> 
     said = house.process("download", MODEL)
     assert "in a terminal or with --accept-license" in error(said)
     assert LICENSE.strip() in said.out
+    assert "does not call itself the bilibili Model Use License" in said.out
     assert [one.path.rpartition("/")[2] for one in house.hub.files()] == ["LICENSE"]
     assert not house.data_dir.exists()
 
@@ -260,9 +272,9 @@ def test_a_converted_model_needs_no_room_for_converting(
 
 
 def test_an_interrupted_download_goes_on_where_it_was(house: House) -> None:
-    house.hub.chunk, house.hub.pause_s = 5000, 0.05
+    house.hub.chunk, house.hub.pause_s = 5000, 1.0  # a minute for the first large file
     process = house.start("download", MODEL, "--accept-license")
-    while process.poll() is None and not any(part.stat().st_size for part in house.parts()):
+    while process.poll() is None and not any(map(holds_something, house.gpt_parts())):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     stopped = end(process)
@@ -385,12 +397,13 @@ def test_converting_writes_beside_the_official_files(
     def write(found: Any, target: Path, progress: Any) -> Any:
         given.append((found, target))
         progress("gpt", 1, 2)
-        return SimpleNamespace(files={"gpt": SimpleNamespace(bytes=5)})
+        return SimpleNamespace(files={"gpt": SimpleNamespace(bytes=5)}, feelings={})
 
     monkeypatch.setitem(sys.modules, CONVERT, SimpleNamespace(convert=write))  # type: ignore[misc]
     house.run("download", MODEL, "--accept-license")
     said = house.run("convert", MODEL)
     assert (said.code, "1 files, 5 bytes" in said.out) == (0, True)
+    assert "damaged" not in said.out
     ((found, target),) = given
     assert (found.files["gpt"], target) == (house.gpt, house.folder / "converted")
 

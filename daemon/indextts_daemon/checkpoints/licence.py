@@ -6,10 +6,12 @@ import hashlib
 import json
 from pathlib import Path, PurePosixPath
 from typing import Self
+import unicodedata
 
 from indextts_daemon.storage import atomic_write
 
 ACCEPTED = "license-accepted.json"
+TEXTS = frozenset({"", ".txt", ".md"})  # how a file's name ends that people read
 SUMMARY = """\
 Free, for business too, up to 100 million monthly users and 1 billion RMB of yearly revenue.
 Whoever passes the model on, converted or not, passes on its license and notices as well.
@@ -48,13 +50,39 @@ class Acceptance:
 
 
 def licence_file(paths: Iterable[str]) -> str | None:
-    """Return which file of a repository is its license, the English one where there are several."""
+    """Return which file of a repository is its license, the English one where there are several.
+
+    One of the model comes before one of the program.
+    """
     named = [
         path
         for path in paths
-        if "/" not in path and "licen" in path.lower() and PurePosixPath(path).suffix != ".py"
+        if "/" not in path
+        and "licen" in path.lower()
+        and PurePosixPath(path).suffix.lower() in TEXTS
     ]
-    return min(named, key=lambda path: ("zh" in path.lower(), len(path)), default=None)
+    return min(
+        named,
+        key=lambda path: ("zh" in path.lower(), "model" not in path.lower(), len(path)),
+        default=None,
+    )
+
+
+def shown(text: bytes) -> str:
+    """Return a text as a terminal may show it: nothing in it can hide or repaint the rest."""
+    lines = text.decode("utf-8", "replace").strip().splitlines()
+    return "\n".join("".join(one for one in line if _is_visible(one)) for line in lines)
+
+
+def _is_visible(character: str) -> bool:
+    """Whether it is neither a control character nor one that turns the direction of others."""
+    return character == "\t" or unicodedata.category(character) not in {"Cc", "Cf"}
+
+
+def calls_itself(text: bytes, title: str) -> bool:
+    """Whether a license's text holds its title, however it is broken into lines."""
+    words = " ".join(text.decode("utf-8", "replace").split())
+    return title.casefold() in words.casefold()
 
 
 def fingerprint(text: bytes) -> str:

@@ -84,8 +84,8 @@ def _agree(
     if before is not None and before.sha256 == fingerprint:
         print(f"Its license was accepted on {before.accepted}.")
         return
-    print(f"{RULE}\n{text.decode('utf-8', 'replace').strip()}\n{RULE}")
-    _explain(model)
+    print(f"{RULE}\n{licence.shown(text)}\n{RULE}")
+    _explain(model, known=licence.calls_itself(text, model.parts[0].terms))
     if not accept:
         _insist()
     atomic_write(folder / OFFICIAL / name, text, mode=0o644)
@@ -100,9 +100,13 @@ def _agree(
     ).keep(folder)
 
 
-def _explain(model: Published) -> None:
+def _explain(model: Published, *, known: bool) -> None:
     own, *others = model.parts
-    print(f"\nThe text above is the {own.terms}. It counts; this is what it says in short:")
+    if known:
+        print(f"\nThe text above is the {own.terms}. It counts; this is what it says in short:")
+    else:
+        print(f"\nThe text above counts, and does not call itself the {own.terms}: read it with")
+        print("care. This is what that license says in short:")
     print("\n".join(f"  - {sentence}" for sentence in licence.SUMMARY))
     print("\nFetched with it, each under its own license:")
     print("\n".join(f"  - {part.name}: {part.terms}" for part in others))
