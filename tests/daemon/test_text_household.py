@@ -62,6 +62,7 @@ MORE = {
         "9,99 € and $1.2M": "nine euros and ninety nine cents and one point two million dollars",
         "7/10, 120/80, 2/3": "seven out of ten, one hundred twenty over eighty, two thirds",
         "2020-2024, 2^10, 5²": "twenty twenty to twenty twenty four, two to the ten, five squared",
+        "10 / 2 = 5": "ten divided by two equals five",
         "7 × 8 = 56, 10 - 3 = 7": (
             "seven times eight equals fifty six, ten minus three equals seven"
         ),
@@ -129,6 +130,9 @@ MORE = {
         "50/50, 20/20, 5/5, 32¢/kWh, 2 yrs": (
             "fifty fifty, twenty twenty, five out of five, thirty two cents per kilowatt hour,"
             " two years"
+        ),
+        "$5 Küche, 5 Küche, 3 Männer, 2 größer": (
+            "five dollars Küche, five Küche, three Männer, two größer"
         ),
         "Part I like, Part I. Louis XIV": "Part I like, Part one. Louis the fourteenth",
     },

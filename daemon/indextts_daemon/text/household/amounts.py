@@ -32,7 +32,7 @@ _FIGURE = re.compile(rf"(^|{_BY}|{_TO})(-?)([\d.,]+)")
 _SIGNS = any_of(CURRENCIES)
 _SIGNS_BEFORE = any_of(CURRENCIES.keys() - {"元"})  # 2单元301 is no price
 _NAMED = rf"(?:{any_of(UNITS)})(?![A-Za-z0-9])"
-_SIZE = rf"(?: ?(?P<large>{any_of(_LARGE)})(?![A-Za-z0-9]))?"
+_SIZE = rf"(?: ?(?P<large>{any_of(_LARGE)})(?![A-Za-z0-9\u00c0-\u024f]))?"
 
 _PRICE = rf"(?P<sign>{_SIGN})?(?<![A-Za-z])(?P<currency>{_SIGNS_BEFORE}) ?{AMOUNT}{_SIZE}(?:{PER})?"
 _PRICE_BEHIND = rf"{AMOUNT}{_SIZE} ?(?P<currency>{_SIGNS})(?![A-Za-z0-9])(?:{PER})?"

@@ -41,6 +41,7 @@ _COMPARED = (
     (r"≥|>=", "at least"),
     (r"≤|<=", "at most"),
     (r"[-=]>", "to"),
+    (r"(?<=\d )/(?= )", "divided by"),
     (r">", "more than"),
     (r"<", "less than"),
 )

@@ -159,7 +159,7 @@ def _units(table: str) -> dict[str, Unit]:
 
 UNITS = _units(_TABLE)
 BASES = UNITS | _units(_BASES_ONLY)  # what something may be per
-_END = r"(?![A-Za-z0-9µ^'’])"
+_END = r"(?![A-Za-z0-9\u00c0-\u024fµ^'’])"
 UNIT = rf"(?P<unit>{any_of(UNITS)})(?:/(?P<per>{any_of(BASES)}))?{_END}"
 PER = rf"/(?P<per>{any_of(BASES)}){_END}"
 _PERIOD = any_of(
