@@ -1,10 +1,11 @@
 """The POSIX-only calls of the daemon, in one place."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import ctypes
 import fcntl
 import os
+from pathlib import Path
 import resource
 import socket
 from typing import IO, Any
@@ -33,6 +34,12 @@ def lower_priority(nice: int) -> None:
     """Add `nice` to this process's niceness; 0 leaves it alone."""
     if nice:
         os.nice(nice)
+
+
+def go_first() -> None:
+    """Have this process ended before any other of the user's when the memory is used up."""
+    with suppress(OSError):  # of a system without /proc
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def raise_file_limit() -> None:

@@ -240,6 +240,7 @@ async def test_the_process_ends_with_its_parent_and_keeps_the_cpu_for_others(
         async with asyncio.timeout(120):
             assert json.loads(await process.stdout.readline())["stage"] == "loading"
             assert os.getpriority(os.PRIO_PROCESS, process.pid) >= enrol.NICE
+            assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"  # noqa: ASYNC240 no disk
             process.stdin.close()
             assert await process.wait() == 1
     finally:

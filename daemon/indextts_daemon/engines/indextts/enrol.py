@@ -1,7 +1,7 @@
 """The process that enrols voices: `python -m ...`, a job in, a line for every step out.
 
-It reads one line of JSON, keeps the CPU and the memory for others, and ends when its parent does. A recording
-that is no good costs only itself.
+It reads one line of JSON, keeps the CPU and the memory for others, and ends when its parent does. A
+recording that is no good costs only itself.
 """
 
 from collections.abc import Callable, Mapping
