@@ -368,7 +368,7 @@ def test_removing_asks_first(house: House) -> None:
     assert house.gpt.exists()
     said = house.answer("yes", "remove", MODEL)
     assert said.code == 0
-    assert "13 files" in said.out
+    assert "14 files" in said.out
     assert not house.folder.exists()
     assert "is not here" in error(house.run("remove", MODEL, "--yes"))
 
@@ -415,7 +415,7 @@ def test_verifying_tells_each_fault(
     def read(folder: Path, progress: Any) -> list[Any]:
         progress("gpt", 1, 2)
         assert folder == house.folder
-        return [SimpleNamespace(message=fault) for fault in faults]
+        return [SimpleNamespace(message=fault, where="gpt") for fault in faults]
 
     monkeypatch.setitem(sys.modules, VERIFY, SimpleNamespace(verify=read))  # type: ignore[misc]
     house.run("download", MODEL, "--accept-license")
@@ -424,6 +424,32 @@ def test_verifying_tells_each_fault(
     *told, verdict = said.out.splitlines()
     assert told == faults
     assert verdict.endswith("1 faults." if faults else "as they should be.")
+
+
+def test_every_file_is_compared_to_what_the_hub_said(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> list[Any]:
+        return [SimpleNamespace(message="said twice", where="campplus_cn_common.bin")]
+
+    monkeypatch.setitem(sys.modules, VERIFY, SimpleNamespace(verify=read))  # type: ignore[misc]
+    house.run("download", MODEL, "--accept-license")
+    official = house.folder / "official"
+    for name in ("hf_cache/campplus_cn_common.bin", "multilingual.tiktoken"):
+        content = bytearray((official / name).read_bytes())
+        content[-1] ^= 1
+        (official / name).write_bytes(content)
+    said = house.run("verify", MODEL)
+    assert said.code == 1
+    *told, verdict = said.out.splitlines()
+    assert sorted(told) == [
+        "official/hf_cache/campplus_cn_common.bin was changed or damaged: fetch it again.",
+        "official/multilingual.tiktoken was changed or damaged: fetch it again.",
+    ]
+    assert verdict.endswith("2 faults.")
+    assert house.run("download", MODEL).code == 0
+    (official / "checksums.json").write_text("[]")
+    assert house.run("verify", MODEL).out.splitlines()[0] == "said twice"
 
 
 def test_a_model_in_the_wrong_folder_is_not_converted(house: House) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 import sys
 
-from indextts_daemon.checkpoints import layout
+from indextts_daemon.checkpoints import checksums, layout
 from indextts_daemon.checkpoints.catalogue import Published
 from indextts_daemon.checkpoints.fetch import in_words
 from indextts_daemon.errors import SpeechError
@@ -24,6 +24,11 @@ def convert(model: Published, folder: Path) -> int:
     shown.end()
     size = sum(record.bytes for record in made.files.values())
     print(f"{model.name} is converted: {len(made.files)} files, {in_words(size)} in {target}")
+    if layout.FEELINGS.keys() & found.files.keys() and not made.feelings:
+        print(
+            "What judges words about a feeling is damaged and was left out; to have it: "
+            f"indextts-daemon models download {model.id} --with-emotion, and convert again."
+        )
     print("It loads from there at the daemon's next start.")
     return 0
 
@@ -37,13 +42,27 @@ def verify(model: Published, folder: Path) -> int:
 
     shown = _Shown("reading")
     told = [found.warning] if found.warning else []
-    told += [fault.message for fault in read(folder, shown.progress)]
+    changed = _changed(found, folder, shown)
+    told += [f"{found.name(role)} was changed or damaged: fetch it again." for role in changed]
+    names = {found.files[role].name for role in changed}
+    told += [fault.message for fault in read(folder, shown.progress) if fault.where not in names]
     shown.end()
     for message in told:
         print(message)
     verdict = f"{len(told)} faults" if told else "as they should be"
     print(f"{model.name}, the {form} files: {verdict}.")
     return 1 if told else 0
+
+
+def _changed(found: layout.Found, folder: Path, shown: "_Shown") -> list[str]:
+    if found.converted:
+        return []
+    try:
+        return list(checksums.changed(folder, found, shown.progress))
+    except OSError as err:
+        raise SpeechError(
+            f"The model cannot be read ({err.strerror}).", code="cannot_read"
+        ) from err
 
 
 class _Shown:

@@ -8,7 +8,7 @@ from pathlib import Path
 import shutil
 import sys
 
-from indextts_daemon.checkpoints import licence, manifest
+from indextts_daemon.checkpoints import checksums, licence, manifest
 from indextts_daemon.checkpoints.catalogue import OFFICIAL, Published
 from indextts_daemon.checkpoints.fetch import (
     RemoteFile,
@@ -58,6 +58,10 @@ def download(model: Published, folder: Path, source: Source, *, accept: bool) ->
             if not _is_here(file, target)
         ]
         _find_room(model, folder, sum(step.file.size - step.here for step in steps))
+        checksums.keep(
+            folder,
+            {target.relative_to(folder / OFFICIAL).as_posix(): file for file, target in wanted},
+        )
         try:
             _fetch_all(steps, source.headers())
         except KeyboardInterrupt:
