@@ -15,7 +15,7 @@ from indextts_daemon.engines.indextts.conditioning import (
     encode_emotion,
     encode_reference,
 )
-from indextts_daemon.engines.indextts.emotion import EMOTIONS, EmotionMatrix, merged
+from indextts_daemon.engines.indextts.emotion import EmotionMatrix, merged
 from indextts_daemon.engines.indextts.features import SPEECH_RATE, resample_soxr
 from indextts_daemon.engines.indextts.models.perceiver import Perceiver, PerceiverSizes
 from indextts_daemon.engines.indextts.models.semantic_codec import (
@@ -25,6 +25,7 @@ from indextts_daemon.engines.indextts.models.semantic_codec import (
 from indextts_daemon.engines.indextts.spelling.rules import CheckpointError
 from indextts_daemon.engines.indextts.variant import HOP, SAMPLE_RATE
 from indextts_daemon.errors import EngineUnavailableError, InvalidRequestError
+from indextts_daemon.speech import EMOTIONS
 from tests.engine.listeners import conditioning_of, reference_networks, variant_of
 from tests.engine.parity import ParitySet
 

@@ -10,18 +10,9 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from .spelling.rules import CheckpointError
+from indextts_daemon.speech import EMOTIONS
 
-EMOTIONS = (
-    "happy",
-    "angry",
-    "sad",
-    "afraid",
-    "disgusted",
-    "melancholic",
-    "surprised",
-    "calm",
-)
+from .spelling.rules import CheckpointError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,6 +6,7 @@ import re
 from torch import Tensor
 
 from .rules import fold_weight_norm, rename
+from .stages import by_stage
 
 _SMOOTHINGS = 4  # convolutions of the length regulator
 _LENGTH_REGULATOR = (
@@ -60,11 +61,7 @@ def translate(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """Return our tensors by stage; each name begins with its network's: `cfm.`, `gpt_layer.` ..."""
     unwrapped = {re.sub(r"^(\w+)\.module\.", r"\1.", key): one for key, one in tensors.items()}
     renamed = rename(fold_weight_norm(unwrapped), _TABLE, dead=[*_DEAD, _unused_skips(unwrapped)])
-    stages: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in renamed.items():
-        stage, _, key = name.partition(".")
-        stages.setdefault(stage, {})[key] = tensor
-    return stages
+    return by_stage(renamed)
 
 
 def _unused_skips(tensors: Mapping[str, Tensor]) -> str:
