@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import relu
 
 from indextts_daemon.engines.indextts.models.speaker_encoder import CAMPPlus, CAMPPlusSizes
 
@@ -21,13 +21,13 @@ def test_a_frame_is_gated_by_the_hundred_it_stands_in_and_by_all(num_frames: int
         parameter.copy_(torch.randn(parameter.shape))
     layer = network.blocks[0].layers[0]
     x = torch.randn(1, SIZES.channels, num_frames)
-    narrow = F.relu(layer.bottleneck_norm(layer.bottleneck(F.relu(layer.norm(x)))))
+    narrow = relu(layer.bottleneck_norm(layer.bottleneck(relu(layer.norm(x)))))
     local = layer.local(narrow)
     made = layer(x)
     for frame in range(num_frames):
         first = frame // STRETCH * STRETCH
         around = mean(narrow[..., first : first + STRETCH]) + mean(narrow)
-        gate = torch.sigmoid(layer.gate(F.relu(layer.context(around))))
+        gate = torch.sigmoid(layer.gate(relu(layer.context(around))))
         torch.testing.assert_close(made[..., frame], (local[..., frame, None] * gate)[..., 0])
 
 
