@@ -1,6 +1,6 @@
 """The engine with a tiny model as published: what a job says, and what that does not hang on."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from indextts_daemon.engines import registry
-from indextts_daemon.engines.indextts import engine as room
-from indextts_daemon.engines.indextts.engine import IndexTTSEngine, create
+from indextts_daemon.engines.indextts import engine as room, pipeline
+from indextts_daemon.engines.indextts.engine import (
+    AT_HAND,
+    QUALITIES,
+    IndexTTSEngine,
+    Quality,
+    VoiceShelf,
+    create,
+)
+from indextts_daemon.engines.indextts.pipeline import (
+    Advance,
+    Noise,
+    RenderOptions,
+    SilentSegmentError,
+)
 from indextts_daemon.engines.indextts.text_front import TextFrontEnd
 from indextts_daemon.errors import (
     BrokenEngineError,
@@ -98,6 +112,14 @@ def test_it_says_what_it_is(engine: IndexTTSEngine, told: tuple[str, Any]) -> No
     assert engine.info.id == told[0]
     assert [voice.id for voice in engine.info.voices] == ["heart", "lena", "otto"]
     assert engine.info.parameters >= {"speed", "seed", "emotion"}
+
+
+def test_a_card_is_told_to_compute_in_float32_and_the_same_each_time(
+    engine: IndexTTSEngine,
+) -> None:
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.deterministic
 
 
 def test_the_same_request_gives_the_same_samples_whatever_ran_before(
@@ -258,12 +280,157 @@ def test_a_voice_that_is_not_there_is_refused(engine: IndexTTSEngine) -> None:
     assert engine.step() == []
 
 
-def test_each_quality_computes_something_else(told: tuple[str, Any]) -> None:
-    made = {
-        quality: said(create({**told[1], "quality": quality}), TEXT)
-        for quality in ("reference", "balanced", "fast")
-    }
-    assert len({samples.tobytes() for samples in made.values()}) == len(made)
+class Asked:
+    """What the model would have been asked for; each segment sounds for a sample."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, silent: int = 0) -> None:
+        self.texts: list[tuple[str, bool, int]] = []
+        self.ids: list[list[int]] = []
+        self.options: list[RenderOptions] = []
+        self.seeds: list[int] = []
+        self._silent = silent  # of the first segments, how many
+        whole = TextFrontEnd.segments
+
+        def segments(
+            front: TextFrontEnd, text: str, *, quick_tokens: int, compat: bool, **how: Any
+        ) -> list[list[int]]:
+            self.texts.append((text, compat, quick_tokens))
+            return whole(front, text, quick_tokens=quick_tokens, compat=compat, **how)
+
+        patch.setattr(TextFrontEnd, "segments", segments)
+        patch.setattr(room, "render", self._render)
+
+    def _render(
+        self, *_: Any, text_ids: list[int], options: RenderOptions, noise: Noise, **__: Any
+    ) -> Iterator[Advance]:
+        assert noise.generator is not None
+        self.ids.append(text_ids)
+        self.options.append(options)
+        self.seeds.append(noise.generator.initial_seed())
+        yield Advance(stage="gpt")
+        if len(self.ids) <= self._silent:
+            raise SilentSegmentError("nothing")
+        yield Advance(stage="vocoder", samples=torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("quality", "computed"),  # beams, steps, seconds of the recording
+    [("reference", (3, 25, None)), ("balanced", (1, 25, None)), ("fast", (1, 15, 6.0))],
+)
+def test_a_quality_is_what_is_computed(
+    engine: IndexTTSEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    quality: str,
+    computed: tuple[int, int, float | None],
+) -> None:
+    asked, raw = Asked(monkeypatch), quality == "reference"
+    monkeypatch.setattr(engine, "_quality", QUALITIES[quality])
+    said(engine, Sentence(raw="one light", normalized="two lights"), TEXT)
+    assert asked.texts == [
+        ("one light" if raw else "two lights", raw, 0 if raw else 12),
+        (TEXT.raw, raw, 0),
+    ]
+    for text_ids, options in zip(asked.ids, asked.options, strict=True):
+        made = (options.sampling.num_beams, options.num_steps, options.prompt_s)
+        assert made == computed
+        seconds = 2 + 0.8 * len(text_ids)
+        bound = int(engine._variant.codes_per_s * seconds)
+        assert options.max_codes == (1500 if raw else bound)
+
+
+def test_a_long_beginning_sounds_with_its_first_clause(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(monkeypatch)
+    said(engine, Sentence.plain("good, and now the light is on."))
+    assert len(asked.ids) == 2
+
+
+@pytest.mark.parametrize(("silent", "num_tries"), [(1, 2), (2, 3)])
+def test_a_silent_segment_is_tried_once_more_and_then_left_out(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch, silent: int, num_tries: int
+) -> None:
+    asked = Asked(monkeypatch, silent=silent)
+    sentences = [TEXT] * silent
+    assert said(engine, *sentences)[-1] == 1
+    assert len(set(asked.seeds)) == len(asked.seeds) == num_tries
+
+
+def test_a_job_of_silent_segments_alone_fails(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Asked(monkeypatch, silent=2)
+    job = begin(engine, 1, TEXT)
+    outcomes = [outcome for _ in range(2) for _, outcome in engine.step()]
+    assert outcomes[-1] == Failed(code="synthesis_failed", message="nothing")
+    assert engine.step() == []
+    engine.cancel(job)
+
+
+def test_the_flow_sees_as_much_of_the_recording_as_the_quality_says(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, whole = list[int](), pipeline.solve
+
+    def solve(*networks: Any, prompt_mel: Tensor, **given: Any) -> Any:
+        seen.append(prompt_mel.shape[2])
+        return whole(*networks, prompt_mel=prompt_mel, **given)
+
+    monkeypatch.setattr(pipeline, "solve", solve)
+    for prompt_s in (None, 0.5):
+        options = RenderOptions(num_steps=1, prompt_s=prompt_s, max_codes=0)
+        monkeypatch.setattr(engine, "_quality", Quality(options=options))
+        said(engine, TEXT)
+    assert seen == [engine._voices.get("lena").prompt_mel.shape[2], 43]  # 0.5 s of 256 samples
+
+
+def test_only_codes_that_have_a_sound_are_spoken(
+    engine: IndexTTSEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = engine._networks.gpt.sizes
+    codes = [[5, 7, sizes.stop_code], [5, sizes.start_code, 7, sizes.stop_code]]
+
+    def drawn(*_: object, **__: object) -> Generator[None, None, Tensor]:
+        yield
+        return torch.tensor([codes[0]])
+
+    monkeypatch.setattr(pipeline, "generate_codes", drawn)
+    one = said(engine, TEXT)
+    codes.pop(0)
+    assert np.array_equal(said(engine, TEXT), one)
+
+
+def test_a_lent_feeling_is_mixed_into_the_voice_without_its_own(engine: IndexTTSEngine) -> None:
+    lena, lender = engine._voices.get("lena"), engine.info.voices[2]
+    borrowed = engine._voices.get(lender.id).emotion
+    assert not torch.equal(lena.emotion_base, lena.emotion)
+    felt = engine._felt(lena, Emotion(voice=lender, strength=0.25))
+    torch.testing.assert_close(felt, 0.75 * lena.emotion_base + 0.25 * borrowed)
+
+
+def test_the_voice_that_was_not_used_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    class Loaded:
+        def to(self, device: torch.device) -> "Loaded":
+            return self
+
+    def load(folder: Path, key: str) -> Loaded:
+        loaded.append(key)
+        return Loaded()
+
+    monkeypatch.setattr(room.voice_file, "load", load)
+    names = [str(number) for number in range(AT_HAND + 1)]
+    shelf = VoiceShelf(Path(), {name: name for name in names}, torch.device("cpu"))
+    for name in names[:-1]:
+        shelf.get(name)
+    shelf.get("0")
+    shelf.get(names[-1])
+    assert loaded == names
+    shelf.get("0")
+    assert loaded == names
+    shelf.get("1")
+    assert loaded == [*names, "1"]
 
 
 def test_without_a_model_it_is_said_how_to_get_one(told: tuple[str, Any], tmp_path: Path) -> None:

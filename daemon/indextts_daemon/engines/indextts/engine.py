@@ -17,6 +17,7 @@ import torch
 from indextts_daemon.errors import (
     BrokenEngineError,
     EngineUnavailableError,
+    NothingToSayError,
     SpeechError,
     SynthesisError,
     VoiceNotFoundError,
@@ -45,7 +46,7 @@ from .feelings import FeelingJudge, open_judge
 from .joints import require_match
 from .loader import open_weights
 from .networks import RenderNetworks, render_networks
-from .pipeline import Advance, Noise, RenderOptions, render, working
+from .pipeline import Advance, Noise, RenderOptions, SilentSegmentError, render, working
 from .sampling import SamplingParams
 from .text_front import TextFrontEnd
 from .variant import SAMPLE_RATE, Variant
@@ -55,6 +56,7 @@ TURN_S = 0.05  # of a job, unless it makes sound sooner; a single piece of work 
 PAUSE_S = 0.2  # between segments, as upstream's
 AT_HAND = 16  # voices that are kept loaded
 JOBS = 4
+RETRY = 1 << 16  # what a second try adds to a segment's number, as more than a sentence has
 LEAST_S, PER_ID_S = 2.0, 0.8  # of speech that a segment may take: twice what slow speakers need
 
 
@@ -65,6 +67,7 @@ class Quality:
     options: RenderOptions
     reads_raw: bool = False  # by upstream's rules for text
     bounded: bool = True  # by the length of the text
+    quick_tokens: int = 12  # of a job's beginning that are cut into clauses, to sound early
 
 
 QUALITIES: Mapping[str, Quality] = MappingProxyType(
@@ -73,6 +76,7 @@ QUALITIES: Mapping[str, Quality] = MappingProxyType(
             options=RenderOptions(sampling=SamplingParams(num_beams=3), max_codes=0),
             reads_raw=True,
             bounded=False,
+            quick_tokens=0,
         ),
         "balanced": Quality(options=RenderOptions(max_codes=0)),
         "fast": Quality(options=RenderOptions(num_steps=15, prompt_s=6.0, max_codes=0)),
@@ -113,6 +117,7 @@ class _Job:
     work: Iterator[Advance] | None = None  # of the sentence being spoken
     ended: bool = False
     has_spoken: bool = False
+    silence: SpeechError | None = None  # why a segment was left out
 
 
 class IndexTTSEngine:
@@ -215,8 +220,9 @@ class IndexTTSEngine:
             return _chunk(np.zeros(0, np.float32), stages)
         if not job.ended:
             return None
-        nothing = Failed(code="nothing_to_say", message="There is nothing to say in the text.")
-        return Finished() if job.has_spoken else nothing
+        if job.has_spoken:
+            return Finished()
+        raise job.silence or NothingToSayError("There is nothing to say in the text.")
 
     def _spoken(self, job: _Job, sentence: Sentence) -> Iterator[Advance]:
         """Speak a sentence, segment by segment."""
@@ -225,25 +231,37 @@ class IndexTTSEngine:
         segments = self._text.segments(
             sentence.raw if quality.reads_raw else sentence.normalized,
             language=request.language,
+            quick_tokens=0 if number else quality.quick_tokens,
             compat=quality.reads_raw,
         )
         yield Advance(stage="normalize")
         for index, text_ids in enumerate(segments):
             if job.has_spoken:
                 yield Advance(stage="postprocess", samples=torch.zeros(int(PAUSE_S * SAMPLE_RATE)))
-            chance = torch.Generator().manual_seed(_seed(request.seed, number, index))
-            yield from render(
-                self._networks,
-                self._variant,
-                voice=job.voice,
-                emotion=job.emotion,
-                text_ids=text_ids,
-                language=request.language,
-                options=replace(
-                    quality.options, speed=request.speed, max_codes=self._most_codes(text_ids)
-                ),
-                noise=Noise(generator=chance),
-            )
+            try:
+                yield from self._segment(job, text_ids, _seed(request.seed, number, index))
+            except SilentSegmentError:
+                again = _seed(request.seed, number, index + RETRY)
+                try:
+                    yield from self._segment(job, text_ids, again)
+                except SilentSegmentError as err:  # what follows is worth more than this
+                    job.silence = err
+
+    def _segment(self, job: _Job, text_ids: list[int], seed: int) -> Iterator[Advance]:
+        return render(
+            self._networks,
+            self._variant,
+            voice=job.voice,
+            emotion=job.emotion,
+            text_ids=text_ids,
+            language=job.request.language,
+            options=replace(
+                self._quality.options,
+                speed=job.request.speed,
+                max_codes=self._most_codes(text_ids),
+            ),
+            noise=Noise(generator=torch.Generator().manual_seed(seed)),
+        )
 
     def _judged(self, job: _Job, emotion: Emotion, judge: FeelingJudge) -> Iterator[Advance]:
         """Let the words themselves be judged, before the first sentence; else the rules count."""
@@ -308,6 +326,9 @@ def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEng
     `quality` and `device` are those of the settings. Raises CheckpointError and
     EngineUnavailableError.
     """
+    torch.backends.cuda.matmul.allow_tf32 = False  # a card computes as the CPU does, each time
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
     try:
         return _loaded(options, say)
     except torch.OutOfMemoryError as err:

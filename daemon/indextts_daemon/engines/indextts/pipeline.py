@@ -26,6 +26,10 @@ PIECE_FRAMES = 128  # that the vocoder makes sound of at a time: a second and a 
 Made = TypeVar("Made")
 
 
+class SilentSegmentError(SynthesisError):
+    """The model stopped before its first sound; by another chance it may speak."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
     """How much is computed, and how fast is spoken."""
@@ -74,7 +78,8 @@ def render(
 ) -> Generator[Advance, None, Tensor]:
     """Yield after each piece of work, and the sound as it is made; return the codes (1, N).
 
-    `emotion` is (1, D). The codes end with the stop code if it was reached.
+    `emotion` is (1, D). The codes end with the stop code if it was reached. Raises
+    SilentSegmentError before any sound, and SynthesisError.
     """
     prefix = make_prefix(
         networks.gpt,
@@ -96,7 +101,7 @@ def render(
     )
     spoken = codes[:, codes[0] < networks.gpt.sizes.start_code]  # what has a sound
     if not spoken.shape[1]:
-        raise SynthesisError("The model found nothing to say.")
+        raise SilentSegmentError("The model found nothing to say.")
 
     if networks.latent_projection is None:
         features = networks.codec.decode(spoken)  # (1, L, C), two rows for each code
