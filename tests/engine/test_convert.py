@@ -126,6 +126,33 @@ def test_a_disk_that_is_too_small_is_refused_first(
             assert not any((folder / CONVERTED).iterdir())
 
 
+def test_converting_again_needs_no_room_for_what_it_replaces(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = sorted(path.stat().st_size for path in convert_in_place(folder).iterdir())
+    free = sizes[-1] + converting.SPARE_BYTES
+    usage = shutil._ntuple_diskusage(free, free, free)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    convert_in_place(folder)
+    shutil.rmtree(folder / CONVERTED)
+    with pytest.raises(CheckpointError, match="GB are free"):
+        convert_in_place(folder)
+
+
+def test_two_conversions_at_once_do_not_mix(folder: Path) -> None:
+    refusals: list[str] = []
+
+    def another(*_: object) -> None:
+        if not refusals:
+            with pytest.raises(CheckpointError) as error:
+                convert_in_place(folder)
+            refusals.append(error.value.error_code)
+
+    convert(find_published(folder), folder / CONVERTED, another)
+    assert refusals == ["busy"]
+    assert verify(folder, silent) == []
+
+
 class Interruption(BaseException):
     """As a killed process, to what is under test."""
 

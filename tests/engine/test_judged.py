@@ -167,10 +167,26 @@ def test_a_damaged_judge_is_named(folder: Path) -> None:
     assert {record.name for record in known.feelings.values()} <= {fault.where for fault in faults}
 
 
-def test_a_judge_that_is_none_is_not_converted(folder: Path) -> None:
+def test_a_judge_that_is_none_is_left_out_by_converting(folder: Path) -> None:
     (folder / FOLDER / "model.safetensors").write_bytes(
         (folder / "w2v-bert-2.0/model.safetensors").read_bytes()
     )
-    with pytest.raises(CheckpointError, match=r"^model\.safetensors: .* no model has"):
-        convert(find_published(folder), folder / CONVERTED, silent)
+    with pytest.raises(CheckpointError, match=rf"^{FOLDER}/model\.safetensors: .* no model has"):
+        open_weights(folder).stage("feelings")
     assert [fault.where for fault in verify(folder, silent)] == ["feelings"]
+    assert convert(find_published(folder), folder / CONVERTED, silent).feelings == {}
+    assert "feelings" not in open_weights(folder).stages
+    assert verify(folder, silent) == []
+
+
+def test_a_judge_makes_no_other_voices(folder: Path) -> None:
+    def revisions() -> tuple[str, str]:
+        published = open_weights(folder).revision
+        convert(find_published(folder), folder / CONVERTED, silent)
+        converted = open_weights(folder).revision
+        shutil.rmtree(folder / CONVERTED)
+        return published, converted
+
+    judged = revisions()
+    shutil.rmtree(folder / FOLDER)
+    assert revisions() == judged

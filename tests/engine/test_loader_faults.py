@@ -5,6 +5,7 @@ number that is none. That a bit was flipped is what `verify` finds.
 """
 
 from collections.abc import Callable, Iterator
+import errno
 from functools import reduce
 import operator
 import os
@@ -191,6 +192,28 @@ def test_a_converted_stage_cut_off_after_it_was_found_is_named(converted: Path) 
     replace(path, path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=rf"^{path.name} is damaged or cut off"):
         weights.stage("vocoder")
+
+
+@pytest.mark.parametrize(
+    ("opener", "stage", "raised"),
+    [
+        ("torch.load", "gpt", RuntimeError("unable to mmap: Cannot allocate memory (12)")),
+        ("torch.load", "gpt", MemoryError()),
+        ("load_file", "semantic_encoder", OSError(errno.ENOMEM, "Cannot allocate memory")),
+    ],
+)
+def test_a_lack_of_memory_is_no_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, opener: str, stage: str, raised: Exception
+) -> None:
+    weights = open_weights(folder)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(f"indextts_daemon.engines.indextts.tensor_files.{opener}", refuse)
+    with pytest.raises(CheckpointError, match=r"not enough memory to open .+\.$") as error:
+        weights.stage(stage)
+    assert error.value.error_code == "out_of_memory"
 
 
 class Touching:

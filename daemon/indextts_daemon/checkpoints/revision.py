@@ -2,13 +2,15 @@
 
 import hashlib
 
-from .layout import Found
+from .layout import FEELINGS, Found
 
 ENDS = 1 << 20  # bytes at each end of a published file that are looked at
 
 
 def revision_of(found: Found) -> str:
-    """Return 16 hex digits that other weights would not have. Raises OSError.
+    """Return 16 hex digits that other weights of a voice would not have. Raises OSError.
+
+    What judges feelings does not count: no tensor of a voice depends on it.
 
     Of a converted model they are made of the hashes of its files; of a published one of their
     names, sizes and ends, for hashing 8 GB takes too long.
@@ -16,10 +18,13 @@ def revision_of(found: Found) -> str:
     sha256 = hashlib.sha256()
     if found.manifest is not None:
         for key, record in sorted(found.manifest.files.items()):
-            sha256.update(f"{key} {record.sha256}\n".encode())
+            if key not in FEELINGS:
+                sha256.update(f"{key} {record.sha256}\n".encode())
         sha256.update(repr(found.manifest.hyperparameters).encode())
     else:
         for role, path in sorted(found.files.items()):
+            if role in FEELINGS:
+                continue
             size = path.stat().st_size
             sha256.update(f"{role} {path.name} {size}\n".encode())
             with path.open("rb") as file:

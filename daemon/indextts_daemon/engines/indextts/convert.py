@@ -19,6 +19,7 @@ from indextts_daemon import __version__
 from indextts_daemon.checkpoints import manifest
 from indextts_daemon.checkpoints.layout import FEELINGS, Found
 from indextts_daemon.checkpoints.manifest import FileRecord, Manifest
+from indextts_daemon.posix import locked
 
 from .loader import OPTIONAL, Weights
 from .networks import require_fit
@@ -26,6 +27,7 @@ from .spelling.rules import CheckpointError
 
 SPARE_BYTES = 64 << 20  # that stay free
 TEMPORARY = ".partial-"
+LOCK = ".lock"  # held while one process writes
 COPIED = 8 << 20  # bytes at a time
 
 Progress = Callable[[str, int, int], None]  # what is worked on, bytes done, bytes in all
@@ -50,26 +52,35 @@ class Meter:
 def convert(found: Found, target: Path, progress: Progress) -> Manifest:
     """Write a published model into the folder `target`, whose old manifest goes first.
 
-    Raises CheckpointError; what is written so far is then no model, and may be written again.
+    What judges feelings is left out if it is damaged: `feelings` is empty then. Raises
+    CheckpointError; what is written so far is then no model, and may be written again.
     """
     if found.converted:
         raise CheckpointError("The model is converted already: only a published one can be.")
     weights = Weights.of(found)
     sizes = _planned_sizes(weights)
-    copies = {role: path for role, path in found.files.items() if role in {"tokenizer", *FEELINGS}}
-    coming = sum(sizes.values()) + sum(path.stat().st_size for path in copies.values())
-    sources = sum(path.stat().st_size for path in found.files.values())
-    meter = Meter(sources + coming, progress)
+    left_out = set() if _has_whole_options(weights) else {*FEELINGS}
+    files = {role: path for role, path in found.files.items() if role not in left_out}
+    copies = {role: path for role, path in files.items() if role in {"tokenizer", *FEELINGS}}
+    coming = {_stage_file(stage): size for stage, size in sizes.items()}
+    coming |= {_copy_name(role, path): path.stat().st_size for role, path in copies.items()}
+    sources = sum(path.stat().st_size for path in files.values())
+    meter = Meter(sources + sum(coming.values()), progress)
     with _writing(target, coming):
         (target / manifest.NAME).unlink(missing_ok=True)
         _discard_unfinished(target)
         origins = {
             role: FileRecord(
                 name=path.name,
-                sha256=manifest.digest(path, meter.counting(path.name)),
+                sha256=manifest.digest(path, meter.counting(found.name(role))),
                 bytes=path.stat().st_size,
             )
-            for role, path in found.files.items()
+            for role, path in files.items()
+        }
+        stages = {stage: _write_stage(weights, stage, target, origins, meter) for stage in sizes}
+        copied = {
+            role: _copy(path, target, _copy_name(role, path), meter)
+            for role, path in copies.items()
         }
         whole = Manifest(
             version=found.version,
@@ -77,12 +88,9 @@ def convert(found: Found, target: Path, progress: Progress) -> Manifest:
             made_by=f"indextts-daemon {__version__}",
             hyperparameters=found.hyperparameters,
             sources=origins,
-            stages={stage: _write_stage(weights, stage, target, origins, meter) for stage in sizes},
-            tokenizer=_copy(copies.pop("tokenizer"), target, weights.tokenizer.name, meter),
-            feelings={
-                role: _copy(path, target, f"{role}{path.suffix}", meter)
-                for role, path in copies.items()
-            },
+            stages=stages,
+            tokenizer=copied.pop("tokenizer"),
+            feelings=copied,
         )
         _settle(target)
         manifest.write(target, whole)
@@ -93,28 +101,50 @@ def _planned_sizes(weights: Weights) -> dict[str, int]:
     """Return each written stage's bytes, after asking whether all tensors are a network's."""
     sizes = {}
     for stage in weights.stages:
-        outline = weights.outline(stage)
-        require_fit(weights, stage, outline)
         if stage not in OPTIONAL:
+            outline = weights.outline(stage)
+            require_fit(weights, stage, outline)
             sizes[stage] = sum(tensor.nbytes for tensor in outline.values())
     return sizes
 
 
+def _has_whole_options(weights: Weights) -> bool:
+    try:
+        for stage in OPTIONAL.keys() & weights.stages:
+            require_fit(weights, stage, weights.outline(stage))
+    except CheckpointError:
+        return False
+    return True
+
+
 @contextmanager
-def _writing(target: Path, needed: int) -> Iterator[None]:
-    """Ask for the room first; translate what the disk says."""
+def _writing(target: Path, coming: Mapping[str, int]) -> Iterator[None]:
+    """Ask for the room first, and for nobody else at work; translate what the disk says."""
     try:
         target.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(target).free
-        if free < needed + SPARE_BYTES:
+        free, needed = shutil.disk_usage(target).free, _most_at_once(target, coming) + SPARE_BYTES
+        if free < needed:
             raise CheckpointError(
-                f"Converting needs {(needed + SPARE_BYTES) / 1e9:.1f} GB of disk, "
+                f"Converting needs {needed / 1e9:.1f} GB of disk, "
                 f"and {free / 1e9:.1f} GB are free.",
                 code="disk_full",
             )
-        yield
+        with (target / LOCK).open("ab") as lock:
+            if not locked(lock):
+                raise CheckpointError("The model is being converted already.", code="busy")
+            yield
     except OSError as err:
         raise CheckpointError(f"The converted model cannot be written ({err.strerror}).") from err
+
+
+def _most_at_once(target: Path, coming: Mapping[str, int]) -> int:
+    """Return how much more the disk has to hold than now, as each file replaces its old one."""
+    most = more = 0
+    for name, size in coming.items():
+        most = max(most, more + size)
+        old = target / name
+        more += size - (old.stat().st_size if old.is_file() else 0)
+    return most
 
 
 def _write_stage(
@@ -122,10 +152,18 @@ def _write_stage(
 ) -> FileRecord:
     tensors = weights.stage(stage)
     used = {role: origins[role].sha256 for role in weights.roles(stage)}
-    with _replacing(target, f"{stage}.safetensors") as temporary:
+    with _replacing(target, _stage_file(stage)) as temporary:
         sha256 = _write_safetensors(temporary, tensors, used, meter.counting(stage))
         size = temporary.stat().st_size
-    return FileRecord(name=f"{stage}.safetensors", sha256=sha256, bytes=size)
+    return FileRecord(name=_stage_file(stage), sha256=sha256, bytes=size)
+
+
+def _stage_file(stage: str) -> str:
+    return f"{stage}.safetensors"
+
+
+def _copy_name(role: str, path: Path) -> str:
+    return path.name if role == "tokenizer" else f"{role}{path.suffix}"
 
 
 def _write_safetensors(

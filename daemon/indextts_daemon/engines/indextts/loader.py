@@ -7,7 +7,6 @@ not noticed here: `verify` notices it, by the manifest's hashes or the published
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-import hashlib
 from pathlib import Path
 import re
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from indextts_daemon.checkpoints.hyperparameters import Hyperparameters
 from indextts_daemon.checkpoints.layout import Found, LayoutError, find
+from indextts_daemon.checkpoints.revision import revision_of
 
 from .spelling import (
     codec,
@@ -34,8 +34,6 @@ from .spelling import (
 from .spelling.rules import CheckpointError
 from .tensor_files import published, readable, safetensors, usable
 from .variant import VARIANTS, Variant
-
-ENDS = 1 << 20  # bytes at each end of a published file that its revision looks at
 
 Translate = Callable[[Mapping[str, Tensor]], dict[str, dict[str, Tensor]]]
 
@@ -88,8 +86,7 @@ def stages_of(variant: Variant) -> tuple[str, ...]:
 class Weights:
     """A checkpoint that was found; a stage is read when it is asked for.
 
-    `revision` names exactly these weights. Of a converted model it is made of the hashes of its
-    files; of a published one of their names, sizes and ends, for hashing 8 GB takes too long.
+    `revision` names them as `revision_of` does.
     """
 
     found: Found
@@ -100,7 +97,7 @@ class Weights:
     def of(cls, found: Found) -> Self:
         """Name what was found. Raises CheckpointError."""
         with readable("The model"):
-            revision = _revision(found)
+            revision = revision_of(found)
         variant = next(one for one in VARIANTS if one.version == found.version)
         return cls(found=found, variant=variant, revision=revision)
 
@@ -128,7 +125,7 @@ class Weights:
 
     def file_names(self, stage: str) -> str:
         """Name the files that a stage comes from, for people."""
-        return " or ".join(self.found.files[role].name for role in self.roles(stage))
+        return " or ".join(map(self.found.name, self.roles(stage)))
 
     def stage(self, name: str) -> dict[str, Tensor]:
         """Read a stage's tensors: float32, finite, mapped from the file where that is possible.
@@ -148,14 +145,14 @@ class Weights:
         return self._tensors(name, device="meta")
 
     def _tensors(self, stage: str, device: str) -> dict[str, Tensor]:
-        files = self.found.files
+        files, name = self.found.files, self.found.name
         tensors: dict[str, Tensor] = {}
         if self.found.converted and stage in ORIGINS:
-            tensors = usable(safetensors(files[stage]), files[stage].name, device)
+            tensors = usable(safetensors(files[stage], name(stage)), name(stage), device)
         else:
             for role, translate in _origins(stage).items():
-                upstream = usable(published(role, files[role]), files[role].name, device)
-                tensors |= _ours(translate, upstream, files[role].name).get(stage, {})
+                upstream = usable(published(role, files[role], name(role)), name(role), device)
+                tensors |= _ours(translate, upstream, name(role)).get(stage, {})
         telling = TELLING.get((self.variant.version, stage))
         if telling and telling not in tensors:
             raise CheckpointError(f"{self.file_names(stage)} lacks the tensor {telling}.")
@@ -214,23 +211,6 @@ class _Undrawn(TorchFunctionMode):
         given = kwargs or {}
         draws = getattr(func, "__module__", None) == nn.init.__name__
         return given["tensor"] if draws else func(*args, **given)
-
-
-def _revision(found: Found) -> str:
-    sha256 = hashlib.sha256()
-    if found.manifest is not None:
-        for key, record in sorted(found.manifest.files.items()):
-            sha256.update(f"{key} {record.sha256}\n".encode())
-        sha256.update(repr(found.manifest.hyperparameters).encode())
-    else:
-        for role, path in sorted(found.files.items()):
-            size = path.stat().st_size
-            sha256.update(f"{role} {path.name} {size}\n".encode())
-            with path.open("rb") as file:
-                sha256.update(file.read(ENDS))
-                file.seek(max(ENDS, size - ENDS))
-                sha256.update(file.read(ENDS))
-    return sha256.hexdigest()[:16]
 
 
 def _origins(stage: str) -> Mapping[str, Translate]:

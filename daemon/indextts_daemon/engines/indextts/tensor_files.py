@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+import errno
 from pathlib import Path
 import pickle
 from types import MappingProxyType
@@ -23,20 +24,20 @@ WRAPPINGS = MappingProxyType(  # the key of a dict that may be around a file's t
 NAMELESS = MappingProxyType({"emotion_speakers": "spk_matrix", "emotion_rows": "emo_matrix"})
 
 
-def published(role: str, path: Path) -> dict[str, Tensor]:
+def published(role: str, path: Path, name: str) -> dict[str, Tensor]:
     """Read a published file's tensors without what is wrapped around them and their names.
 
-    Raises CheckpointError.
+    `name` is what people call the file. Raises CheckpointError.
     """
     if path.suffix == ".safetensors":
-        return safetensors(path)
-    content = _unpickled(path)
+        return safetensors(path, name)
+    content = _unpickled(path, name)
     if role in NAMELESS:
         content = {NAMELESS[role]: content}
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path.name} holds no tensors by name.")
+        raise CheckpointError(f"{name} holds no tensors by name.")
     wrapped = content.get(WRAPPINGS.get(role, ""))
-    return _flat(wrapped if isinstance(wrapped, dict) else content, path.name)
+    return _flat(wrapped if isinstance(wrapped, dict) else content, name)
 
 
 def _flat(content: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
@@ -52,9 +53,9 @@ def _flat(content: Mapping[Any, Any], name: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickled(path: Path, name: str) -> Any:
     """Load what torch saved: tensors and plain containers, or nothing at all."""
-    with readable(path.name):
+    with readable(name):
         mapped = pickled.is_zip(path)
     try:
         if mapped:
@@ -64,21 +65,37 @@ def _unpickled(path: Path) -> Any:
         )
     except pickle.UnpicklingError as err:
         raise CheckpointError(
-            f"{path.name} holds something else than tensors; it was refused and not run."
+            f"{name} holds something else than tensors; it was refused and not run."
         ) from err
     except Exception as err:  # damaged bytes make an unpickler raise anything
-        raise CheckpointError(f"{path.name} is damaged or cut off: fetch it again.") from err
+        if mapped and _lacks_memory(err):  # of a damaged file that is no zip it says nothing
+            raise _too_large(name) from err
+        raise CheckpointError(f"{name} is damaged or cut off: fetch it again.") from err
 
 
-def safetensors(path: Path) -> dict[str, Tensor]:
+def safetensors(path: Path, name: str) -> dict[str, Tensor]:
     """Map a safetensors file's tensors. Raises CheckpointError."""
-    with readable(path.name):
+    with readable(name):
         try:
             return load_file(path)
-        except (SafetensorError, ValueError, KeyError) as err:
+        except (SafetensorError, ValueError, KeyError, RuntimeError, MemoryError, OSError) as err:
+            if _lacks_memory(err):
+                raise _too_large(name) from err
+            if isinstance(err, OSError):
+                raise
             raise CheckpointError(
-                f"{path.name} is damaged or cut off: fetch it, or convert it, again."
+                f"{name} is damaged or cut off: fetch it, or convert it, again."
             ) from err
+
+
+def _lacks_memory(err: BaseException) -> bool:
+    """Whether the system has no room; torch and safetensors say it in the system's words only."""
+    errno_says = isinstance(err, OSError) and err.errno == errno.ENOMEM
+    return isinstance(err, MemoryError) or errno_says or "allocate memory" in str(err)
+
+
+def _too_large(name: str) -> CheckpointError:
+    return CheckpointError(f"There is not enough memory to open {name}.", code="out_of_memory")
 
 
 def usable(tensors: Mapping[str, Tensor], name: str, device: str) -> dict[str, Tensor]:
