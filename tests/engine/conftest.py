@@ -1,6 +1,7 @@
 """The engine's world: torch, and the golden vectors where they are."""
 
 from collections.abc import Iterator
+import os
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ SETS = parity.set_names()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # of daemons too: with more, sums are rounded otherwise
     torch.set_num_threads(1)
     config.stash[RECORD] = parity.Record()
 
