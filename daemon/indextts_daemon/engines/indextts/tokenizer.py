@@ -35,7 +35,9 @@ class BPETokenizer:
         try:
             self._processor.LoadFromSerializedProto(file.read_bytes())
         except (OSError, RuntimeError) as err:
-            raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
+            raise CheckpointError(
+                f"{file.name}, the vocabulary, cannot be read: fetch it again."
+            ) from err
 
     @property
     def num_tokens(self) -> int:
@@ -88,10 +90,12 @@ def _ranks(file: Path) -> dict[bytes, int]:
             base64.b64decode(token, validate=True): int(rank) for token, rank in filter(None, lines)
         }
     except (OSError, ValueError) as err:
-        raise CheckpointError("The checkpoint's vocabulary cannot be read.") from err
+        raise CheckpointError(
+            f"{file.name}, the vocabulary, cannot be read: fetch it again."
+        ) from err
     whole = sorted(ranks.values()) == list(range(len(ranks)))
     if not whole or not ranks.keys() >= {bytes([byte]) for byte in range(256)}:
-        raise CheckpointError("The checkpoint's vocabulary lacks tokens.")
+        raise CheckpointError(f"{file.name}, the vocabulary, lacks tokens: fetch it again.")
     return ranks
 
 
