@@ -4,9 +4,20 @@
 holds the text that was to be spoken, a path or a secret.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 import traceback
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with what somebody wrote, and where."""
+
+    message: str  # a whole sentence, which names file and line itself where there are any
+    path: str = ""  # of the key, dotted
+    line: int | None = None
 
 
 class SpeechError(Exception):
@@ -84,9 +95,20 @@ class BrokenEngineError(Exception):
 
 
 class SettingsError(SpeechError):
-    """The daemon cannot start like this; the message says what to change."""
+    """What somebody wrote cannot be taken; the message says what to change."""
 
     code = "settings_invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        super().__init__(message, code=code, param=param)
+        self.problems = tuple(problems) or (Problem(message=message),)
 
 
 class PairingCodeInvalidError(SpeechError):

@@ -25,6 +25,7 @@ class Voice:
     models: tuple[str, ...]
     revision: str  # changes when the voice would sound different
     moods: tuple[tuple[str, str], ...] = ()  # recorded ones: mood, and the voice that feels so
+    handle: str = ""  # by which its engine finds it, if not by its id; changes with the revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

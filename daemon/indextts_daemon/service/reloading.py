@@ -1,0 +1,152 @@
+"""The one way to change what the house speaks with: stage, commit in one assignment, free the old.
+
+Knows no files and no models: a scope stages what was asked of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+import logging
+from typing import Protocol
+
+from indextts_daemon.errors import Problem, SettingsError, SpeechError, place_of
+
+from .events import EventBus
+from .generation import Generation, Generations
+from .operations import Operation, Operations, Result, Running
+
+LOGGER = logging.getLogger(__name__)
+
+
+async def _nothing() -> None:
+    """Free nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a scope has made ready: the rest cannot fail."""
+
+    apply: Callable[[Generation], Generation]  # gets the current one, whatever changed meanwhile
+    after: Callable[[], Awaitable[None]] = _nothing  # once it is committed: let the old go
+
+
+class Scope(Protocol):
+    """One kind of thing that can be reloaded."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the API: config, voices, moods, lexicon, models, token."""
+
+    async def stage(self, wish: object, running: Running) -> Change | None:
+        """Read, check and make ready what is wished, or what is on the disk where that is None.
+
+        None says that nothing differs. Raises SpeechError, and has then changed nothing.
+        """
+
+
+class Reloader:
+    """Runs one operation at a time in each scope; calls for the same reload become one."""
+
+    def __init__(self, generations: Generations, operations: Operations, events: EventBus) -> None:
+        self.operations = operations
+        self._generations = generations
+        self._events = events
+        self._scopes: dict[str, Scope] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._follow_up: dict[str, asyncio.Task[Operation]] = {}  # has not begun yet
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def add(self, scope: Scope, *, turn: asyncio.Lock | None = None) -> None:
+        """Take up a scope; those that share a turn never run at the same time."""
+        self._scopes[scope.name] = scope
+        self._turns[scope.name] = turn or asyncio.Lock()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The names of all scopes."""
+        return tuple(self._scopes)
+
+    async def reload(
+        self,
+        scope: str,
+        *,
+        who: str,
+        wish: object = None,
+        action: str = "reload",
+        subject: str = "",
+    ) -> Operation:
+        """Do it, and return how that went; who gives up waiting does not stop it.
+
+        Without a wish, calls that come while one has not begun share what comes of it.
+        """
+        if wish is None and (task := self._follow_up.get(scope)) is not None:
+            return await asyncio.shield(task)
+        running = self.operations.begin(scope, action, who=who, subject=subject)
+        task = asyncio.create_task(self._in_turn(scope, wish, running))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if wish is None:
+            self._follow_up[scope] = task
+        return await asyncio.shield(task)
+
+    def start(
+        self, scope: str, *, who: str, wish: object, action: str, subject: str = ""
+    ) -> Operation:
+        """Begin it, and return it at once."""
+        running = self.operations.begin(scope, action, who=who, subject=subject)
+        task = asyncio.create_task(self._in_turn(scope, wish, running))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return running.now
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _in_turn(self, scope: str, wish: object, running: Running) -> Operation:
+        async with self._turns[scope]:
+            if wish is None:
+                self._follow_up.pop(scope, None)
+            return await self._do(self._scopes[scope], wish, running)
+
+    async def _do(self, scope: Scope, wish: object, running: Running) -> Operation:
+        try:
+            change = await scope.stage(wish, running)
+        except SettingsError as err:
+            return self._refuse(running, err.error_code, err.problems)
+        except SpeechError as err:
+            return self._refuse(running, err.error_code, (Problem(message=err.message),))
+        except Exception as err:  # noqa: BLE001 a fault of ours must not end reloading
+            LOGGER.error("a reload of %s failed: %s", scope.name, place_of(err))  # noqa: TRY400
+            message = "The daemon made a mistake; its log says where. Nothing was changed."
+            return self._refuse(running, "internal", (Problem(message=message),))
+        if change is None:
+            return running.end(Result.unchanged, generation=self._generations.current.number)
+        generation = self._generations.commit(change.apply)
+        self._events.publish("generation", generation=generation.number, scope=scope.name)
+        done = running.end(Result.applied, generation=generation.number)
+        LOGGER.info("generation %d: %s %s", generation.number, scope.name, done.action)
+        freeing = asyncio.create_task(self._free(scope.name, change))
+        self._tasks.add(freeing)
+        freeing.add_done_callback(self._tasks.discard)
+        return done
+
+    async def _free(self, scope: str, change: Change) -> None:
+        try:
+            await change.after()
+        except Exception as err:  # noqa: BLE001 what is left over must not end reloading
+            LOGGER.error("after a reload of %s: %s", scope, place_of(err))  # noqa: TRY400
+
+    def _refuse(self, running: Running, code: str, errors: Iterable[Problem]) -> Operation:
+        operation = running.end(
+            Result.rejected,
+            generation=self._generations.current.number,
+            code=code,
+            errors=tuple(errors),
+        )
+        for problem in operation.errors:
+            LOGGER.error("%s %s rejected: %s", operation.scope, operation.action, problem.message)
+        return operation
