@@ -45,6 +45,27 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsSettings:
+    """Which models stay in memory, and how one takes the place of another."""
+
+    keep_alive_s: float
+    pinned: tuple[str, ...]
+    memory_budget_gib: float | None
+    max_hold_s: float
+    drain_timeout_s: float
+    probation_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingSettings:
+    """How the GPU is shared with other programs."""
+
+    game_mode: bool
+    while_away: str
+    free_gib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverySettings:
     """How the daemon announces itself."""
 
@@ -80,6 +101,8 @@ class Settings:
     server: ServerSettings
     queue: QueueSettings
     worker: WorkerSettings
+    models: ModelsSettings
+    sharing: SharingSettings
     discovery: DiscoverySettings
     indextts: IndexTTSSettings
     fake: FakeSettings
@@ -105,6 +128,27 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     return check
 
 
+def _gib(low: float, high: float) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise vol.Invalid(f"expected a number of GiB from {low:g} to {high:g}")
+        return float(value)
+
+    return check
+
+
+def _models(value: Any) -> tuple[str, ...]:
+    """Accept the id of one model or a list of them."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(map(_is_id, found)):
+        raise vol.Invalid("expected ids of models such as indextts-2")
+    return tuple(found)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and VOICE_ID.fullmatch(value) is not None
+
+
 def _addresses(value: Any) -> tuple[str, ...]:
     """Accept one IP address or a list of them."""
     found = [value] if isinstance(value, str) else value
@@ -128,8 +172,7 @@ def _numbered_voices(value: Any) -> tuple[tuple[str, int], ...]:
 
 
 def _is_numbered_voice(voice: object, number: object) -> bool:
-    named = isinstance(voice, str) and VOICE_ID.fullmatch(voice)
-    return bool(named) and type(number) is int and 0 < number < 1 << 15
+    return _is_id(voice) and type(number) is int and 0 < number < 1 << 15
 
 
 _SERVER = {
@@ -169,6 +212,54 @@ _WORKER = {
         default=60.0,
         description="After how long in one step a model counts as hung and is replaced.",
     ): _seconds(0.5, 3600),
+}
+_MODELS = {
+    vol.Optional(
+        "keep_alive_s",
+        default=0.0,
+        description="After how long without work a model leaves the memory; 0 keeps it loaded.",
+    ): _seconds(0, 604_800),
+    vol.Optional(
+        "pinned", default=(), description="Ids of models that never leave the memory by themselves."
+    ): _models,
+    vol.Optional(
+        "memory_budget_gib",
+        default=None,
+        description="GPU memory for all loaded models together; absent, what is free.",
+    ): vol.Maybe(_gib(0.1, 1024), msg="expected a number of GiB from 0.1 to 1024"),
+    vol.Optional(
+        "max_hold_s",
+        default=60.0,
+        description="How long requests wait at most while one model takes the place of another.",
+    ): _seconds(0, 600),
+    vol.Optional(
+        "drain_timeout_s",
+        default=60.0,
+        description="How long a replaced model may finish what it speaks.",
+    ): _seconds(0, 600),
+    vol.Optional(
+        "probation_s",
+        default=600.0,
+        description="How long a new version must do well before the one before it is let go.",
+    ): _seconds(0, 86_400),
+}
+_SHARING = {
+    vol.Optional(
+        "game_mode",
+        default=True,
+        description="Leave the GPU while another program needs it, and come back after.",
+    ): bool,
+    vol.Optional(
+        "while_away",
+        default="embedded",
+        description="What happens meanwhile: `embedded` speaks with the plain voice, `refuse` says "
+        "when to come back.",
+    ): vol.In(["embedded", "refuse"]),
+    vol.Optional(
+        "free_gib",
+        default=1.0,
+        description="GPU memory that other programs may want; less free than this is pressure.",
+    ): _gib(0, 1024),
 }
 _DISCOVERY = {
     vol.Optional("enabled", default=True, description="Announce the daemon by zeroconf."): bool,
@@ -225,6 +316,8 @@ _SECTIONS: dict[str, tuple[dict[vol.Optional, Any], type[Any]]] = {
     "server": (_SERVER, ServerSettings),
     "queue": (_QUEUE, QueueSettings),
     "worker": (_WORKER, WorkerSettings),
+    "models": (_MODELS, ModelsSettings),
+    "sharing": (_SHARING, SharingSettings),
     "discovery": (_DISCOVERY, DiscoverySettings),
     "indextts": (_INDEXTTS, IndexTTSSettings),
     "fake": (_FAKE, FakeSettings),
@@ -241,6 +334,7 @@ class SettingDoc:
     key: str
     default: object
     description: str
+    check: Callable[[Any], object]  # a schema's: raises vol.Invalid
 
     @property
     def environment(self) -> str:
@@ -252,11 +346,12 @@ def reference() -> Iterator[SettingDoc]:
     """Describe every setting, from the schema itself."""
     tables = {"": _TOP} | {f"{name}.": fields for name, (fields, _) in _SECTIONS.items()}
     for prefix, fields in tables.items():
-        for marker in fields:
+        for marker, check in fields.items():
             yield SettingDoc(
                 key=f"{prefix}{marker.schema}",
                 default=marker.default(),
                 description=marker.description,
+                check=vol.Schema(check),
             )
 
 
@@ -346,7 +441,7 @@ def _lines(node: yaml.Node, section: str = "") -> Iterator[tuple[str, int]]:
 
 def _from_text(text: str, doc: SettingDoc) -> object:
     """Read an environment value as YAML would, but keep text where text is expected."""
-    if doc.default is None or isinstance(doc.default, str):
+    if isinstance(doc.default, str) or (doc.default is None and _takes(doc.check, text)):
         return text
     try:
         return json.loads(text)
@@ -354,6 +449,14 @@ def _from_text(text: str, doc: SettingDoc) -> object:
         if doc.default is True or doc.default is False:
             return {"true": True, "false": False}.get(text.lower(), text)
         return [part.strip() for part in text.split(",")] if "," in text else text
+
+
+def _takes(check: Callable[[Any], object], value: object) -> bool:
+    try:
+        check(value)
+    except vol.Invalid:
+        return False
+    return True
 
 
 def _put(

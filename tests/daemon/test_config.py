@@ -29,6 +29,15 @@ VALUES: dict[str, tuple[object, tuple[str, object], object]] = {
     "queue.capacity": (1, ("2", 2), 10_000),
     "worker.load_timeout_s": (1, ("2.5", 2.5), 3600),
     "worker.step_timeout_s": (0.5, ("2.5", 2.5), 3600),
+    "models.keep_alive_s": (300, ("2.5", 2.5), 604_800),
+    "models.pinned": (["indextts-2"], ("a, b", ("a", "b")), ["embedded", "indextts-2-5"]),
+    "models.memory_budget_gib": (8, ("12.5", 12.5), 0.1),
+    "models.max_hold_s": (1, ("2.5", 2.5), 0),
+    "models.drain_timeout_s": (1, ("2.5", 2.5), 0),
+    "models.probation_s": (1, ("2.5", 2.5), 0),
+    "sharing.game_mode": (False, ("true", True), False),
+    "sharing.while_away": ("refuse", ("refuse", "refuse"), "refuse"),
+    "sharing.free_gib": (2, ("0.5", 0.5), 0),
     "discovery.enabled": (False, ("true", True), False),
     "discovery.name": ("Attic", ("42, Long Lane", "42, Long Lane"), "ä" * 63),
     "indextts.model": ("/models/one", ("two", "two"), "three"),
@@ -162,6 +171,13 @@ def test_an_environment_list_may_be_json() -> None:
             "line 2, queue.capacity: expected a whole number from 1",
         ),
         ("discovery:\n  name: ''", "line 2, discovery.name: expected 1 to 63 characters."),
+        ("models:\n  pinned: 5", "line 2, models.pinned: expected ids of models"),
+        ("models:\n  pinned: ['a.b']", "line 2, models.pinned: expected ids of models"),
+        ("models:\n  keep_alive_s: -1", "line 2, models.keep_alive_s: expected a number of seco"),
+        ("models:\n  memory_budget_gib: '8'", "line 2, models.memory_budget_gib: expected a numb"),
+        ("models:\n  memory_budget_gib: 0", "line 2, models.memory_budget_gib: expected a number"),
+        ("sharing:\n  free_gib: true", "line 2, sharing.free_gib: expected a number of GiB"),
+        ("sharing:\n  while_away: none", "line 2, sharing.while_away: value must be one of"),
         ("fake:\n  voices: [attic]", "line 2, fake.voices: expected voice ids, each with a number"),
         ("fake:\n  voices: {Attic: 1}", "line 2, fake.voices: expected voice ids"),
         ("fake:\n  voices: {1: 1}", "line 2, fake.voices: expected voice ids"),
@@ -356,7 +372,8 @@ def test_whatever_the_file_holds_it_is_settings_or_a_settings_error(text: str | 
 
 def types_of(key: str) -> tuple[type, ...]:
     default = next(doc.default for doc in reference() if doc.key == key)
-    return (type(None), str) if default is None else (type(default),)
+    known = float if key == "models.memory_budget_gib" else str
+    return (type(None), known) if default is None else (type(default),)
 
 
 @given(st.sampled_from(KEYS), st.text(max_size=20) | scalars.map(str))
