@@ -71,6 +71,8 @@ class WorkerSpec:
 
     model: str
     engine: str
+    version: str = "main"
+    content: str = ""  # a hash of the version's files, where it has any
     options: Mapping[str, object] = field(default_factory=dict)
     load_timeout_s: float = 300
     step_timeout_s: float = 60
