@@ -94,6 +94,17 @@ class BrokenEngineError(Exception):
     """The engine's process cannot go on: it must end, and a new one be started."""
 
 
+class OutOfMemoryError(Exception):
+    """The device has no memory left for this; whoever made it may try once smaller.
+
+    `job` is whose work it was, if that is known.
+    """
+
+    def __init__(self, message: str, *, job: int | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+
+
 class SettingsError(SpeechError):
     """What somebody wrote cannot be taken; the message says what to change."""
 

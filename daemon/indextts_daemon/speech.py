@@ -136,7 +136,11 @@ class Engine(Protocol):
         """Forget a job at once; no later step mentions it. Unknown jobs are ignored."""
 
     def step(self) -> StepResult:
-        """Do one bounded piece of work for the live jobs; empty when none can advance."""
+        """Do one bounded piece of work for the live jobs; empty when none can advance.
+
+        What fails one job is its `Failed`. Raises BrokenEngineError, and OutOfMemoryError when the
+        same work may be tried again.
+        """
 
     def close(self) -> None:
         """Give back what the engine holds."""
@@ -152,3 +156,11 @@ class Wakeable(Protocol):
 
     def wake(self) -> None:
         """Let a step that waits return early, maybe empty: more has been asked. Any thread."""
+
+
+@runtime_checkable
+class Relievable(Protocol):
+    """An engine that can make do with less memory, after it ran out of it."""
+
+    def relieve(self) -> bool:
+        """Give back caches and do less at once from now on; False if nothing came of that."""

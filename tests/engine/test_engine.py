@@ -214,7 +214,6 @@ def test_a_text_without_words_fails_in_words(engine: IndexTTSEngine) -> None:
     [
         (SynthesisError("It is too long."), "It is too long."),
         (ValueError("the spoken text"), "The engine failed on this job."),
-        (torch.OutOfMemoryError("much was asked for"), "The card's memory is full."),
     ],
 )
 def test_a_job_that_fails_costs_no_other(
@@ -267,8 +266,9 @@ def test_a_card_too_small_for_the_model_is_said_in_words(
         raise torch.OutOfMemoryError("much was asked for")
 
     monkeypatch.setattr(room, "render_networks", too_much)
-    with pytest.raises(EngineUnavailableError, match="memory is full"):
+    with pytest.raises(EngineUnavailableError, match="memory is full") as refusal:
         create(told[1])
+    assert refusal.value.error_code == "insufficient_memory"
 
 
 def test_a_voice_that_is_not_there_is_refused(engine: IndexTTSEngine) -> None:

@@ -2,10 +2,9 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+import gc
 import hashlib
-import logging
 from pathlib import Path
 import time
 from types import MappingProxyType
@@ -15,13 +14,11 @@ import numpy as np
 import torch
 
 from indextts_daemon.errors import (
-    BrokenEngineError,
     EngineUnavailableError,
     NothingToSayError,
+    OutOfMemoryError,
     SpeechError,
-    SynthesisError,
     VoiceNotFoundError,
-    place_of,
 )
 from indextts_daemon.speech import (
     AudioChunk,
@@ -42,6 +39,7 @@ from indextts_daemon.text.feelings import borne
 from . import voice_file
 from .conditioning import VoiceConditioning
 from .emotion import merged
+from .faults import at_its_own_cost, memory_is_full
 from .feelings import FeelingJudge, open_judge
 from .joints import require_match
 from .loader import open_weights
@@ -51,7 +49,6 @@ from .sampling import SamplingParams
 from .text_front import TextFrontEnd
 from .variant import SAMPLE_RATE, Variant
 
-_LOG = logging.getLogger(__name__)
 TURN_S = 0.05  # of a job, unless it makes sound sooner; a single piece of work may take longer
 PAUSE_S = 0.2  # between segments, as upstream's
 AT_HAND = 16  # voices that are kept loaded
@@ -92,6 +89,7 @@ class VoiceShelf:
         self._keys = keys  # of the files, by the voice's id
         self._device = device
         self._loaded: OrderedDict[str, VoiceConditioning] = OrderedDict()
+        self._room = AT_HAND
 
     def get(self, voice: str) -> VoiceConditioning:
         """Return a voice on the device. Raises VoiceNotFoundError, and what loading raises."""
@@ -101,9 +99,17 @@ class VoiceShelf:
             loaded = voice_file.load(self._folder, self._keys[voice])
             self._loaded[voice] = loaded.to(self._device)
         self._loaded.move_to_end(voice)
-        while len(self._loaded) > AT_HAND:
-            self._loaded.popitem(last=False)
+        self._make_room()
         return self._loaded[voice]
+
+    def shrink(self) -> None:
+        """Keep only the voice that was asked for last, from now on."""
+        self._room = 1
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while len(self._loaded) > self._room:
+            self._loaded.popitem(last=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -112,11 +118,14 @@ class _Job:
     request: SpeechRequest
     voice: VoiceConditioning
     emotion: torch.Tensor  # (1, D)
-    sentences: deque[Sentence] = field(default_factory=deque)
-    num_begun: int = 0
-    work: Iterator[Advance] | None = None  # of the sentence being spoken
+    sentences: deque[Sentence] = field(default_factory=deque)  # the one being spoken comes first
+    num_spoken: int = 0  # sentences before that one
+    num_segments: int = 0  # of that one, which are spoken
+    to_judge: Emotion | None = None
+    work: Iterator[Advance] | None = None  # of that one, or of the judge before all of them
     ended: bool = False
     has_spoken: bool = False
+    sounding: bool = False  # the segment at hand has: it cannot be begun again
     silence: SpeechError | None = None  # why a segment was left out
 
 
@@ -143,11 +152,12 @@ class IndexTTSEngine:
         self._judge = judge
         self._jobs: dict[JobId, _Job] = {}
         self._turns: deque[JobId] = deque()
+        self._one_by_one = False  # a job keeps its turn until it waits for words
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
-        """Open a job. Raises VoiceNotFoundError, VoiceFileError and what else `step` tells of."""
+        """Open a job. Raises VoiceNotFoundError, VoiceFileError and what `step` does."""
         emotion = request.emotion
-        with _at_its_own_cost():
+        with at_its_own_cost():
             conditioning = self._voices.get(voice.id)
             opened = _Job(
                 id=job,
@@ -155,8 +165,7 @@ class IndexTTSEngine:
                 voice=conditioning,
                 emotion=self._felt(conditioning, emotion),
             )
-        if self._judge and emotion and emotion.text:
-            opened.work = self._judged(opened, emotion, self._judge)
+        opened.to_judge = emotion if self._judge and emotion and emotion.text else None
         self._jobs[job] = opened
         self._turns.append(job)
 
@@ -175,15 +184,37 @@ class IndexTTSEngine:
 
     @torch.inference_mode()
     def step(self) -> StepResult:
-        """Let the next job that can go on have its turn. Raises BrokenEngineError."""
-        for _ in range(len(self._turns)):
-            job = self._jobs[self._turns[0]]
-            self._turns.rotate(-1)
-            if outcome := self._turn(job):
+        """Let the next job that can go on have its turn.
+
+        Raises BrokenEngineError, and OutOfMemoryError when the job begins its segment anew.
+        """
+        order = list(self._turns)
+        if self._one_by_one:
+            order.sort(key=lambda job: self._jobs[job].work is None)
+        for turn in order:
+            job = self._jobs[turn]
+            outcome = self._turn(job)
+            if not (self._one_by_one and job.work):
+                self._turns.remove(turn)
+                self._turns.append(turn)
+            if outcome:
                 if not isinstance(outcome, AudioChunk):
                     self.cancel(job.id)
                 return [(job.id, outcome)]
         return []
+
+    def relieve(self) -> bool:
+        """Work on one job at a time from now on, and give back what is only kept at hand."""
+        less = not self._one_by_one
+        self._one_by_one = True
+        self._voices.shrink()
+        for job in self._jobs.values():
+            if not job.sounding:
+                job.work = None  # it is begun again when it is its turn
+        held = torch.cuda.memory_reserved()  # both do nothing without a card
+        gc.collect()
+        torch.cuda.empty_cache()
+        return less or torch.cuda.memory_reserved() < held
 
     def close(self) -> None:
         """Forget every job."""
@@ -193,19 +224,26 @@ class IndexTTSEngine:
     def _turn(self, job: _Job) -> AudioChunk | Finished | Failed | None:
         """Work for a job until it sounds or its time is over; None while it waits for words."""
         try:
-            with _at_its_own_cost():
+            with at_its_own_cost():
                 return self._worked(job)
         except SpeechError as err:
             return Failed(code=err.error_code, message=err.message)
+        except OutOfMemoryError:
+            job.work = None
+        if not job.sounding:
+            raise OutOfMemoryError("The memory is full.", job=job.id)
+        job.sounding = False
+        self.relieve()
+        return Failed(code="out_of_memory", message="The memory was full in the middle of this.")
 
     def _worked(self, job: _Job) -> AudioChunk | Finished | Failed | None:
         begun = time.perf_counter()
         stages: dict[str, float] = {}
         while time.perf_counter() - begun < TURN_S:
             if job.work is None:
-                if not job.sentences:
-                    break
-                job.work = self._spoken(job, job.sentences.popleft())
+                job.work = self._begun(job)
+            if job.work is None:
+                break
             asked = time.perf_counter()
             advance = next(job.work, None)
             if advance is None:
@@ -214,7 +252,7 @@ class IndexTTSEngine:
             took = time.perf_counter() - asked
             stages[advance.stage] = stages.get(advance.stage, 0.0) + took
             if advance.samples is not None:
-                job.has_spoken = True
+                job.has_spoken = job.sounding = True
                 return _chunk(advance.samples.cpu().numpy(), stages)
         if stages:
             return _chunk(np.zeros(0, np.float32), stages)
@@ -224,30 +262,47 @@ class IndexTTSEngine:
             return Finished()
         raise job.silence or NothingToSayError("There is nothing to say in the text.")
 
+    def _begun(self, job: _Job) -> Iterator[Advance] | None:
+        """Begin what is to be done next for a job; None if there is nothing."""
+        if self._judge and job.to_judge:
+            return self._judged(job, job.to_judge, self._judge)
+        return self._spoken(job, job.sentences[0]) if job.sentences else None
+
     def _spoken(self, job: _Job, sentence: Sentence) -> Iterator[Advance]:
-        """Speak a sentence, segment by segment."""
-        quality, request = self._quality, job.request
-        number, job.num_begun = job.num_begun, job.num_begun + 1
+        """Speak a sentence from the segment on that it has come to."""
+        quality = self._quality
         segments = self._text.segments(
             sentence.raw if quality.reads_raw else sentence.normalized,
-            language=request.language,
-            quick_tokens=0 if number else quality.quick_tokens,
+            language=job.request.language,
+            quick_tokens=0 if job.num_spoken else quality.quick_tokens,
             compat=quality.reads_raw,
         )
         yield Advance(stage="normalize")
-        for index, text_ids in enumerate(segments):
-            if job.has_spoken:
-                yield Advance(stage="postprocess", samples=torch.zeros(int(PAUSE_S * SAMPLE_RATE)))
-            try:
-                yield from self._segment(job, text_ids, _seed(request.seed, number, index))
-            except SilentSegmentError:
-                again = _seed(request.seed, number, index + RETRY)
-                try:
-                    yield from self._segment(job, text_ids, again)
-                except SilentSegmentError as err:  # what follows is worth more than this
-                    job.silence = err
+        for text_ids in segments[job.num_segments :]:
+            yield from self._segment(job, text_ids)
+            job.num_segments += 1
+            job.sounding = False
+        job.sentences.popleft()
+        job.num_spoken += 1
+        job.num_segments = 0
 
-    def _segment(self, job: _Job, text_ids: list[int], seed: int) -> Iterator[Advance]:
+    def _segment(self, job: _Job, text_ids: list[int]) -> Iterator[Advance]:
+        """Speak a segment, after a pause; one that stays silent is tried again, then left out."""
+        pause = torch.zeros(int(PAUSE_S * SAMPLE_RATE)) if job.has_spoken else None
+        for chance in (job.num_segments, job.num_segments + RETRY):
+            try:
+                for advance in self._rendered(job, text_ids, chance):
+                    if advance.samples is not None and pause is not None:
+                        yield Advance(stage="postprocess", samples=pause)
+                        pause = None
+                    yield advance
+            except SilentSegmentError as err:  # what follows is worth more than this
+                job.silence = err
+            else:
+                return
+
+    def _rendered(self, job: _Job, text_ids: list[int], chance: int) -> Iterator[Advance]:
+        seed = _seed(job.request.seed, job.num_spoken, chance)
         return render(
             self._networks,
             self._variant,
@@ -268,6 +323,7 @@ class IndexTTSEngine:
         weights = yield from working("emotion", judge.judge(emotion.text))
         if weights is not None:
             job.emotion = self._felt(job.voice, Emotion(weights=borne(weights, emotion.strength)))
+        job.to_judge = None
 
     def _most_codes(self, text_ids: list[int]) -> int:
         """Bound a segment by its text: a model that cannot stop talks for minutes."""
@@ -289,25 +345,6 @@ class IndexTTSEngine:
         )
 
 
-@contextmanager
-def _at_its_own_cost() -> Iterator[None]:
-    """Make of any fault the job's own error; only a card that failed costs the process.
-
-    Raises SpeechError, and BrokenEngineError: after a fault on the card no work on it succeeds.
-    """
-    try:
-        yield
-    except SpeechError:
-        raise
-    except torch.OutOfMemoryError as err:
-        raise SynthesisError("The card's memory is full.") from err
-    except torch.AcceleratorError as err:
-        raise BrokenEngineError(f"The card failed: {place_of(err)}.") from err
-    except Exception as err:  # whatever the model's code throws costs this job and no other
-        _LOG.error("A job failed: %s.", place_of(err))
-        raise SynthesisError("The engine failed on this job.") from err
-
-
 def _chunk(
     samples: "np.ndarray[Any, np.dtype[np.float32]]", stages: dict[str, float]
 ) -> AudioChunk:
@@ -321,7 +358,7 @@ def _seed(seed: int, sentence: int, segment: int) -> int:
 
 
 def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEngine:
-    """Load the model in the folder `model`, with the `voices` enrolled for it in `enrolled`.
+    """Load the model in the folder `model`; its voices lie in `enrolled`, those it begins with are `voices`.
 
     `quality` and `device` are those of the settings. Raises CheckpointError and
     EngineUnavailableError.
@@ -331,9 +368,11 @@ def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEng
     torch.backends.cudnn.deterministic = True
     try:
         return _loaded(options, say)
-    except torch.OutOfMemoryError as err:
+    except (RuntimeError, MemoryError) as err:
+        if not memory_is_full(err):
+            raise
         raise EngineUnavailableError(
-            "The card's memory is full: the model needs more than is free.", code="gpu_memory_full"
+            "The memory is full: the model needs more than is free.", code="insufficient_memory"
         ) from err
 
 
