@@ -54,6 +54,7 @@ voices = st.builds(
     models=names,
     revision=texts,
     moods=st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
+    handle=texts,
 )
 emotions = st.builds(
     Emotion,

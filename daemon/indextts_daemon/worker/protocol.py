@@ -303,6 +303,7 @@ def _voice(fields: dict[str, Any]) -> Voice:
         models=_texts(fields["models"]),
         revision=_is(fields["revision"], str),
         moods=tuple((mood, voice) for mood, voice in map(_texts, _is(fields["moods"], list))),
+        handle=_is(fields["handle"], str),
     )
 
 
