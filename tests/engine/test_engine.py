@@ -27,11 +27,11 @@ from indextts_daemon.engines.indextts.pipeline import (
     SilentSegmentError,
 )
 from indextts_daemon.engines.indextts.text_front import TextFrontEnd
+from indextts_daemon.engines.indextts.voice_file import VoiceFileError
 from indextts_daemon.errors import (
     BrokenEngineError,
     EngineUnavailableError,
     SynthesisError,
-    VoiceNotFoundError,
 )
 from indextts_daemon.speech import (
     EMOTIONS,
@@ -101,6 +101,10 @@ def heard(engine: IndexTTSEngine, *jobs: JobId) -> dict[JobId, Samples]:
                 assert isinstance(outcome, Finished), outcome
                 open_jobs.remove(job)
     return {job: np.concatenate(parts) for job, parts in said.items()}
+
+
+def handle_of(engine: IndexTTSEngine, voice: str) -> str:
+    return next(known.handle for known in engine.info.voices if known.id == voice)
 
 
 def said(engine: IndexTTSEngine, *sentences: Sentence, **how: Any) -> Samples:
@@ -271,13 +275,28 @@ def test_a_card_too_small_for_the_model_is_said_in_words(
     assert refusal.value.error_code == "insufficient_memory"
 
 
-def test_a_voice_that_is_not_there_is_refused(engine: IndexTTSEngine) -> None:
-    nobody = replace(engine.info.voices[0], id="nobody")
-    with pytest.raises(VoiceNotFoundError):
+@pytest.mark.parametrize("handle", ["", "0" * 32, "../lena", "lena"])
+def test_a_voice_whose_file_is_not_there_is_refused(engine: IndexTTSEngine, handle: str) -> None:
+    nobody = replace(engine.info.voices[0], handle=handle)
+    with pytest.raises(VoiceFileError):
         engine.start(JobId(1), PLAIN, nobody)
-    with pytest.raises(VoiceNotFoundError):
+    with pytest.raises(VoiceFileError):
         begin(engine, 1, TEXT, request=replace(PLAIN, emotion=Emotion(voice=nobody)))
     assert engine.step() == []
+
+
+def test_a_voice_is_found_by_its_handle_whatever_the_engine_was_told(
+    told: tuple[str, Any], engine: IndexTTSEngine
+) -> None:
+    """The front may know a voice that was enrolled after the worker began."""
+    lena = next(voice for voice in engine.info.voices if voice.id == "lena")
+    others = [voice for voice in told[1]["voices"] if voice["id"] != "lena"]
+    stranger = create({**told[1], "voices": others})
+    renamed = replace(lena, id="nobody", name="", languages=())
+    stranger.start(JobId(1), PLAIN, renamed)
+    stranger.append(JobId(1), TEXT)
+    stranger.end(JobId(1))
+    assert np.array_equal(heard(stranger, JobId(1))[JobId(1)], said(engine, TEXT, voice="lena"))
 
 
 class Asked:
@@ -381,7 +400,8 @@ def test_the_flow_sees_as_much_of_the_recording_as_the_quality_says(
         options = RenderOptions(num_steps=1, prompt_s=prompt_s, max_codes=0)
         monkeypatch.setattr(engine, "_quality", Quality(options=options))
         said(engine, TEXT)
-    assert seen == [engine._voices.get("lena").prompt_mel.shape[2], 43]  # 0.5 s of 256 samples
+    whole_mel = engine._voices.get(handle_of(engine, "lena")).prompt_mel
+    assert seen == [whole_mel.shape[2], 43]  # 0.5 s of 256 samples
 
 
 def test_only_codes_that_have_a_sound_are_spoken(
@@ -401,8 +421,8 @@ def test_only_codes_that_have_a_sound_are_spoken(
 
 
 def test_a_lent_feeling_is_mixed_into_the_voice_without_its_own(engine: IndexTTSEngine) -> None:
-    lena, lender = engine._voices.get("lena"), engine.info.voices[2]
-    borrowed = engine._voices.get(lender.id).emotion
+    lena, lender = engine._voices.get(handle_of(engine, "lena")), engine.info.voices[2]
+    borrowed = engine._voices.get(lender.handle).emotion
     assert not torch.equal(lena.emotion_base, lena.emotion)
     felt = engine._felt(lena, Emotion(voice=lender, strength=0.25))
     torch.testing.assert_close(felt, 0.75 * lena.emotion_base + 0.25 * borrowed)
@@ -421,7 +441,7 @@ def test_the_voice_that_was_not_used_longest_makes_room(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(room.voice_file, "load", load)
     names = [str(number) for number in range(AT_HAND + 1)]
-    shelf = VoiceShelf(Path(), {name: name for name in names}, torch.device("cpu"))
+    shelf = VoiceShelf(Path(), torch.device("cpu"))
     for name in names[:-1]:
         shelf.get(name)
     shelf.get("0")

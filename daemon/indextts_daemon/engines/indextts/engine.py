@@ -18,7 +18,6 @@ from indextts_daemon.errors import (
     NothingToSayError,
     OutOfMemoryError,
     SpeechError,
-    VoiceNotFoundError,
 )
 from indextts_daemon.speech import (
     AudioChunk,
@@ -84,23 +83,19 @@ QUALITIES: Mapping[str, Quality] = MappingProxyType(
 class VoiceShelf:
     """The enrolled voices, loaded when first asked for; the least used one makes room."""
 
-    def __init__(self, folder: Path, keys: Mapping[str, str], device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         self._folder = folder
-        self._keys = keys  # of the files, by the voice's id
         self._device = device
         self._loaded: OrderedDict[str, VoiceConditioning] = OrderedDict()
         self._room = AT_HAND
 
-    def get(self, voice: str) -> VoiceConditioning:
-        """Return a voice on the device. Raises VoiceNotFoundError, and what loading raises."""
-        if voice not in self._keys:
-            raise VoiceNotFoundError("The model has no such voice.")
-        if voice not in self._loaded:
-            loaded = voice_file.load(self._folder, self._keys[voice])
-            self._loaded[voice] = loaded.to(self._device)
-        self._loaded.move_to_end(voice)
+    def get(self, handle: str) -> VoiceConditioning:
+        """Return the voice of that handle on the device. Raises VoiceFileError."""
+        if handle not in self._loaded:
+            self._loaded[handle] = voice_file.load(self._folder, handle).to(self._device)
+        self._loaded.move_to_end(handle)
         self._make_room()
-        return self._loaded[voice]
+        return self._loaded[handle]
 
     def shrink(self) -> None:
         """Keep only the voice that was asked for last, from now on."""
@@ -155,10 +150,10 @@ class IndexTTSEngine:
         self._one_by_one = False  # a job keeps its turn until it waits for words
 
     def start(self, job: JobId, request: SpeechRequest, voice: Voice) -> None:
-        """Open a job. Raises VoiceNotFoundError, VoiceFileError and what `step` does."""
+        """Open a job. Raises VoiceFileError and what `step` does."""
         emotion = request.emotion
         with at_its_own_cost():
-            conditioning = self._voices.get(voice.id)
+            conditioning = self._voices.get(voice.handle)
             opened = _Job(
                 id=job,
                 request=request,
@@ -338,7 +333,7 @@ class IndexTTSEngine:
         if emotion is None:
             return voice.emotion
         if emotion.voice is not None:
-            lender = self._voices.get(emotion.voice.id)
+            lender = self._voices.get(emotion.voice.handle)
             return merged(voice.emotion_base, lender.emotion, emotion.strength)
         return self._networks.emotions.vector(
             voice.speaker_embedding, emotion.weights, voice.emotion
@@ -389,6 +384,7 @@ def _loaded(options: Mapping[str, object], say: Say) -> IndexTTSEngine:
             models=(variant.id,),
             revision=voice["revision"],
             moods=tuple(voice["moods"].items()),
+            handle=voice["key"],
         )
         for voice in told
     ]
@@ -414,9 +410,7 @@ def _loaded(options: Mapping[str, object], say: Say) -> IndexTTSEngine:
             pronunciation=variant.pronunciation,
         ),
         variant=variant,
-        voices=VoiceShelf(
-            Path(str(options["enrolled"])), {voice["id"]: voice["key"] for voice in told}, device
-        ),
+        voices=VoiceShelf(Path(str(options["enrolled"])), device),
         quality=QUALITIES[str(options["quality"])],
         judge=judge,
     )

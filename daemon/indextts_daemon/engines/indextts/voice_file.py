@@ -30,12 +30,14 @@ KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class VoiceFileError(EngineUnavailableError):
-    """A voice's file cannot be used; the daemon makes it anew when it next starts."""
+    """A voice's file cannot be used; the daemon makes it anew when it looks at the voices."""
 
     code = "voice_file_invalid"
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} Restart the daemon, which makes the file anew.")
+        super().__init__(
+            f"{what} Reload the voices or restart the daemon: that makes the file anew."
+        )
 
 
 def encoded(conditioning: VoiceConditioning, *, key: str, told: Mapping[str, Any]) -> bytes:
