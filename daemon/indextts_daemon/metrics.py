@@ -1,10 +1,12 @@
 """What the daemon measures about itself: one table of names, labels and buckets. A contract."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import product
 import json
 import platform
+import time
 from typing import Any, TypeVar
 
 from prometheus_client import (
@@ -25,12 +27,13 @@ REQUEST_S = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120)
 QUEUE_S = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60)
 STAGE_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 LOAD_S = (1, 2, 5, 10, 20, 30, 60, 120, 300)
+RELOAD_S = (0.05, 0.5, 2, 10, 60, 300)
 RTF = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 4)
 
 OUTCOMES = ("ok", "error", "rejected", "cancelled", "timeout")
 PRIORITIES = ("critical", "interactive")
 FRONTENDS = ("http", "ws")
-REJECTIONS = ("queue_full", "invalid", "too_large", "loading", "draining", "auth")
+REJECTIONS = ("queue_full", "invalid", "too_large", "loading", "paused", "draining", "auth")
 STAGES = (
     "normalize",
     "reference",
@@ -42,13 +45,43 @@ STAGES = (
     "encode",
 )
 MODEL_STATES = ("unloaded", "loading", "warming", "ready", "draining", "failed")
-RESTARTS = ("crash", "hang")
+RESTARTS = ("crash", "hang", "oom")
 JOB_ENDS = ("finished", "failed", "cancelled")
+SCOPES = ("config", "token", "voices", "moods", "lexicon", "models")
+RELOADS = ("applied", "unchanged", "rejected")
+SWAPS = ("promoted", "rejected", "rolled_back")
+EVICTIONS = ("idle", "budget", "foreign", "admin", "oom")
+PAUSES = ("paused", "gpu_busy")
+VOICE_STATES = ("ready", "invalid")
+VOICE_REJECTIONS = (  # codes of the voice coach and of the upload; `other` is any of later ones
+    "too_short",
+    "too_long",
+    "too_large",
+    "too_quiet",
+    "too_noisy",
+    "clipped",
+    "hum",
+    "no_speech",
+    "multi_speaker",
+    "not_audio",
+    "empty",
+    "other",
+)
 
 # `_created` doubles the series and is asked for by nobody.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFigures:
+    """Bytes of a graphics card: in use at all, by our workers, by others, and all that it has."""
+
+    used: int
+    total: int
+    ours: int
+    foreign: int
 
 
 class Metrics:
@@ -144,7 +177,15 @@ class Metrics:
             Counter, "engine_sentences", "Sentences that reached the engine.", ("model",)
         )
         self.engine_steps = new(Counter, "engine_steps", "Steps of the engine.", ("model",))
-        self.voices = new(Gauge, "voices", "Voices that can be used.")
+        self.worker_oom = new(
+            Counter, "worker_oom", "Jobs or loads that ran out of memory.", ("model",)
+        )
+        self.voices = new(Gauge, "voices", "Voices of the house, by state.", ("state",))
+        self.voice_rejections = new(
+            Counter, "voice_rejections", "Recordings refused as a voice.", ("reason",)
+        )
+        self.lexicon_entries = new(Gauge, "lexicon_entries", "Rules of the household's lexicon.")
+        self._keep_lifecycle()
         self.last_success = new(
             Gauge,
             "last_synthesis_success_timestamp_seconds",
@@ -155,6 +196,42 @@ class Metrics:
             Histogram, "event_loop_lag_seconds", "How late the event loop runs.", (), QUEUE_S
         )
         self._start_at_zero()
+
+    def _keep_lifecycle(self) -> None:
+        """Make what tells of reloads, of models that come and go, and of a shared card."""
+        new = self._new
+        self.model_swaps = new(
+            Counter, "model_swaps", "Changes of a model's version or of the default.", ("result",)
+        )
+        self.model_evictions = new(
+            Counter, "model_evictions", "Models that were unloaded.", ("reason",)
+        )
+        self.model_generation = new(
+            Gauge, "model_generation", "Generation in which a model was last changed."
+        )
+        self.config_generation = new(Gauge, "config_generation", "Generation that is current.")
+        self.reload_successful = new(
+            Gauge, "config_last_reload_successful", "Whether the last one was taken.", ("scope",)
+        )
+        self.reload_success_at = new(
+            Gauge,
+            "config_last_reload_success_timestamp_seconds",
+            "When one was last taken (Unix); at first the start.",
+            ("scope",),
+        )
+        self.reloads = new(Counter, "reloads", "Reloads, by how they ended.", ("scope", "result"))
+        self.reload_duration = new(
+            Histogram, "reload_duration_seconds", "Time of a reload.", ("scope",), RELOAD_S
+        )
+        self.paused = new(Gauge, "paused", "1 while speech is paused for the reason.", ("reason",))
+        self.gpu_used = new(Gauge, "gpu_memory_used_bytes", "Of the card, in use.", ("gpu",))
+        self.gpu_total = new(Gauge, "gpu_memory_total_bytes", "Of the card, all.", ("gpu",))
+        self.gpu_ours = new(
+            Gauge, "gpu_process_memory_bytes", "Of the card, used by the daemon.", ("gpu",)
+        )
+        self.gpu_foreign = new(
+            Gauge, "gpu_foreign_memory_bytes", "Of the card, used by other programs.", ("gpu",)
+        )
 
     def runs(self, version: str) -> None:
         """Record what is installed; torch is not imported for that."""
@@ -171,6 +248,55 @@ class Metrics:
         self.engine_steps.labels(model).inc(counted["steps"])
         for outcome in JOB_ENDS:
             self.engine_jobs.labels(model, outcome).inc(counted[f"jobs_{outcome}"])
+
+    def reload_ended(self, scope: str, result: str, took_s: float) -> None:
+        """Count a reload that has ended."""
+        self.reloads.labels(scope, result).inc()
+        self.reload_duration.labels(scope).observe(took_s)
+        taken = result != "rejected"
+        self.reload_successful.labels(scope).set(taken)
+        if taken:
+            self.reload_success_at.labels(scope).set(time.time())
+
+    def swap_ended(self, result: str) -> None:
+        """Count a change of a model's version or of the default model."""
+        self.model_swaps.labels(result).inc()
+
+    def evicted(self, reason: str) -> None:
+        """Count a model that was unloaded."""
+        self.model_evictions.labels(reason).inc()
+
+    def ran_out_of_memory(self, model: str) -> None:
+        """Count a job or a load of `model` that there was too little memory for."""
+        self.worker_oom.labels(model).inc()
+
+    def voice_refused(self, reason: str) -> None:
+        """Count a recording that no voice is made of, by the code of the refusal."""
+        self.voice_rejections.labels(reason if reason in VOICE_REJECTIONS else "other").inc()
+
+    def generation_is(self, number: int, *, models: bool) -> None:
+        """Record the current generation, and whether a model changed with it."""
+        self.config_generation.set(number)
+        if models:
+            self.model_generation.set(number)
+
+    def house_is(self, *, voices: int, invalid: int, lexicon_entries: int) -> None:
+        """Record how many voices can be used, how many cannot, and the rules of the lexicon."""
+        self.voices.labels("ready").set(voices)
+        self.voices.labels("invalid").set(invalid)
+        self.lexicon_entries.set(lexicon_entries)
+
+    def paused_is(self, reason: str | None) -> None:
+        """Record why speech is paused; one of PAUSES, None while it is not."""
+        for known in PAUSES:
+            self.paused.labels(known).set(known == reason)
+
+    def card_is(self, figures: CardFigures, *, gpu: int = 0) -> None:
+        """Record what the driver says of a card; there are no such figures until it answers."""
+        self.gpu_used.labels(gpu).set(figures.used)
+        self.gpu_total.labels(gpu).set(figures.total)
+        self.gpu_ours.labels(gpu).set(figures.ours)
+        self.gpu_foreign.labels(gpu).set(figures.foreign)
 
     def model_is(self, model: str, state: str) -> None:
         """Record the state that `model` is in now."""
@@ -189,6 +315,7 @@ class Metrics:
         _touch(self.engine_jobs, (model,), JOB_ENDS)
         for metric in (self.engine_jobs_started, self.engine_sentences, self.engine_steps):
             metric.labels(model)
+        self.worker_oom.labels(model)
 
     def _start_at_zero(self) -> None:
         _touch(self.requests, OUTCOMES, PRIORITIES, FRONTENDS)
@@ -196,6 +323,18 @@ class Metrics:
         _touch(self.stages, STAGES)
         for metric in (self.first_audio, self.duration, self.queue_wait, self.queue_length):
             _touch(metric, PRIORITIES)
+        _touch(self.reloads, SCOPES, RELOADS)
+        _touch(self.reload_duration, SCOPES)
+        for scope in SCOPES:  # what was there at the start was taken
+            self.reload_successful.labels(scope).set(1)
+            self.reload_success_at.labels(scope).set_to_current_time()
+        self.config_generation.set(1)
+        self.model_generation.set(1)
+        _touch(self.model_swaps, SWAPS)
+        _touch(self.model_evictions, EVICTIONS)
+        _touch(self.paused, PAUSES)
+        _touch(self.voices, VOICE_STATES)
+        _touch(self.voice_rejections, VOICE_REJECTIONS)
 
     def _new(
         self,

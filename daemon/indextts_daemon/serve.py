@@ -213,7 +213,7 @@ def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
 
 
 def _keep_figures(services: Services) -> None:
-    services.metrics.voices.set(len(services.pool.voices()))
+    services.metrics.voices.labels("ready").set(len(services.pool.voices()))
     for model in services.pool:
         if model.worker is not None and model.worker.heartbeat_at is not None:
             services.metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)

@@ -20,14 +20,22 @@ import pytest
 import indextts_daemon
 from indextts_daemon.api.routes import ROUTES
 from indextts_daemon.metrics import (
+    EVICTIONS,
     FRONTENDS,
     JOB_ENDS,
     MODEL_STATES,
     OUTCOMES,
+    PAUSES,
     PRIORITIES,
     REJECTIONS,
+    RELOADS,
     RESTARTS,
+    SCOPES,
     STAGES,
+    SWAPS,
+    VOICE_REJECTIONS,
+    VOICE_STATES,
+    CardFigures,
     Metrics,
 )
 from tests.daemon.door import Door
@@ -36,7 +44,13 @@ PACKAGE = Path(indextts_daemon.__file__).parent
 GOLDEN = Path(__file__).parent / "metrics_golden.txt"
 FEEDING = {"inc", "dec", "set", "observe"}
 OWNERS = {"metrics", "_metrics", "self"}
-PREPARING = {"__init__", "_start_at_zero", "know_model"}  # of Metrics: they feed nothing
+MOST_AT_FIRST, MOST_OF_A_ROUTE = 480, 20  # series
+PREPARING = {
+    "__init__",
+    "_keep_lifecycle",
+    "_start_at_zero",
+    "know_model",
+}  # of Metrics: they feed nothing
 
 
 def ours(metrics: Metrics) -> dict[str, MetricWrapperBase]:
@@ -142,6 +156,15 @@ def test_what_can_be_known_is_zero_from_the_start() -> None:
         *product(["indextts_model_loads_total"], product(["fake"], ["ok", "failed"])),
         *product(["indextts_worker_restarts_total"], product(["fake"], RESTARTS)),
         *product(["indextts_engine_jobs_total"], product(["fake"], JOB_ENDS)),
+        *product(["indextts_reloads_total"], product(SCOPES, RELOADS)),
+        *product(["indextts_reload_duration_seconds_count"], product(SCOPES)),
+        *product(["indextts_model_swaps_total"], product(SWAPS)),
+        *product(["indextts_model_evictions_total"], product(EVICTIONS)),
+        *product(["indextts_paused"], product(PAUSES)),
+        *product(["indextts_voices"], product(VOICE_STATES)),
+        *product(["indextts_voice_rejections_total"], product(VOICE_REJECTIONS)),
+        ("indextts_lexicon_entries", ()),
+        ("indextts_worker_oom_total", ("fake",)),
         ("indextts_engine_jobs_started_total", ("fake",)),
         ("indextts_engine_sentences_total", ("fake",)),
         ("indextts_engine_steps_total", ("fake",)),
@@ -195,6 +218,57 @@ def test_a_model_is_in_one_state_at_a_time() -> None:
         assert now["indextts_worker_up", ("fake",)] == (state == "ready")
 
 
+def test_speech_is_paused_for_one_reason_at_a_time() -> None:
+    metrics = Metrics()
+    for reason in (*PAUSES, None):
+        metrics.paused_is(reason)
+        now = values(metrics)
+        assert [known for known in PAUSES if now["indextts_paused", (known,)]] == (
+            [reason] if reason else []
+        )
+
+
+def test_there_are_no_figures_of_a_card_until_the_driver_answers() -> None:
+    metrics = Metrics()
+    assert not [name for name, _ in values(metrics) if name.startswith("indextts_gpu")]
+    metrics.card_is(CardFigures(used=5, total=9, ours=3, foreign=2))
+    now = values(metrics)
+    names = {"memory_used": 5, "memory_total": 9, "process_memory": 3, "foreign_memory": 2}
+    for name, figure in names.items():
+        assert now[f"indextts_gpu_{name}_bytes", ("0",)] == figure
+
+
+def test_what_is_in_the_house_and_what_went_wrong_is_told() -> None:
+    metrics = Metrics()
+    metrics.house_is(voices=3, invalid=1, lexicon_entries=7)
+    metrics.ran_out_of_memory("fake")
+    metrics.evicted("budget")
+    metrics.voice_refused("clipped")
+    metrics.voice_refused("a code that nobody foresaw")
+    now = values(metrics)
+    assert now["indextts_voices", ("ready",)] == 3
+    assert now["indextts_voices", ("invalid",)] == 1
+    assert now["indextts_lexicon_entries", ()] == 7
+    assert now["indextts_worker_oom_total", ("fake",)] == 1
+    assert now["indextts_model_evictions_total", ("budget",)] == 1
+    assert now["indextts_voice_rejections_total", ("clipped",)] == 1
+    assert now["indextts_voice_rejections_total", ("other",)] == 1
+
+
+def test_a_reload_that_is_refused_shows_until_one_is_taken() -> None:
+    metrics = Metrics()
+    last = "indextts_config_last_reload_success_timestamp_seconds"
+    started_at = values(metrics)[last, ("voices",)]
+    metrics.reload_ended("voices", "rejected", 0.1)
+    now = values(metrics)
+    assert now["indextts_config_last_reload_successful", ("voices",)] == 0
+    assert now[last, ("voices",)] == started_at
+    metrics.reload_ended("voices", "unchanged", 0.1)
+    now = values(metrics)
+    assert now["indextts_config_last_reload_successful", ("voices",)] == 1
+    assert now[last, ("voices",)] > started_at
+
+
 def test_two_daemons_in_one_process_share_no_figure() -> None:
     one, other = Metrics(), Metrics()
     one.in_flight.inc()
@@ -216,7 +290,7 @@ def test_before_any_use_the_series_are_few() -> None:
     metrics = Metrics()
     for model in ("fake", "embedded"):
         metrics.know_model(model)
-    assert series(metrics) <= 360
+    assert series(metrics) <= MOST_AT_FIRST
 
 
 async def test_after_every_kind_of_use_the_series_are_still_few(door: Door) -> None:
@@ -234,7 +308,7 @@ async def test_after_every_kind_of_use_the_series_are_still_few(door: Door) -> N
         await ask("POST", "/v1/audio/speech", json={"input": text, "voice": "fake-01"})
         await ask("POST", "/v1/audio/speech", json={"input": text, "model": f"m{len(text)}"})
         await ask("POST", "/v1/pair", json={"code": text, "name": "x"})
-    assert series(door.services.metrics) <= 600
+    assert series(door.services.metrics) <= MOST_AT_FIRST + MOST_OF_A_ROUTE * len(ROUTES)
 
 
 def test_something_in_the_daemon_feeds_every_metric() -> None:

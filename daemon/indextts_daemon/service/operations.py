@@ -1,17 +1,31 @@
-"""What was changed while the house was talking: the last fifty operations, and how each went."""
+"""What was changed while the house was talking: the last fifty operations, and how each went.
 
+They outlive the daemon in a file; one that was running when it died is told as interrupted.
+"""
+
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
+import json
+import logging
+from pathlib import Path
 import secrets
 import time
+from typing import Any, Self
 
-from indextts_daemon.errors import Problem
+from indextts_daemon.errors import Problem, place_of
+from indextts_daemon.metrics import Metrics
+from indextts_daemon.storage import atomic_write
 
 from .events import EventBus
 
+LOGGER = logging.getLogger(__name__)
+
 KEPT = 50
+_EVICTED_BY = {"idle": "idle", "game_mode": "foreign", "fault": "oom"}  # else somebody asked
+INTERRUPTED = "The daemon ended before this did. Ask for it again."
 
 
 class Result(StrEnum):
@@ -43,7 +57,35 @@ class Operation:
 
     def shape(self) -> dict[str, object]:
         """Return it as plain JSON."""
-        return asdict(self) | {"details": dict(self.details), "result": str(self.result)}
+        plain = {"details": dict(self.details), "result": str(self.result)}
+        return asdict(self) | plain | {"errors": [asdict(problem) for problem in self.errors]}
+
+    @classmethod
+    def of_shape(cls, shape: Mapping[str, Any]) -> Self:
+        """Return it again. Raises ValueError, TypeError or LookupError if it is none."""
+        values = {one.name: shape[one.name] for one in fields(cls)}
+        errors = tuple(Problem(**problem) for problem in values["errors"])
+        result, details = Result(values["result"]), dict(values["details"])
+        made = cls(**values | {"errors": errors, "result": result, "details": details})
+        texts = (made.id, made.scope, made.action, made.who, made.subject, made.progress, made.code)
+        times = (made.started_at, made.ended_at or 0.0, made.generation or 0)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        if not all(isinstance(number, int | float) for number in times):
+            raise TypeError
+        return made
+
+    def interrupted(self) -> Self:
+        """Return it as whoever comes after its daemon has to see it."""
+        if self.result is not Result.running:
+            return self
+        return replace(
+            self,
+            result=Result.rejected,
+            ended_at=time.time(),
+            code="interrupted",
+            errors=(Problem(message=INTERRUPTED),),
+        )
 
 
 class Running:
@@ -90,11 +132,20 @@ class Running:
 
 
 class Operations:
-    """Keeps the last fifty, and tells subscribers of every change of one."""
+    """Keeps the last fifty, and tells subscribers and the metrics of every change of one."""
 
-    def __init__(self, events: EventBus) -> None:
+    def __init__(
+        self, events: EventBus, *, metrics: Metrics | None = None, file: Path | None = None
+    ) -> None:
+        """Recall what `file` holds; without one, remember as long as this lives."""
         self._events = events
+        self._metrics = metrics
+        self._file = file
         self._kept: OrderedDict[str, Operation] = OrderedDict()
+        for operation in () if file is None else _recalled(file):
+            self._kept[operation.id] = operation.interrupted()
+        self._saved: tuple[Operation, ...] = ()
+        self._refused = False
 
     def begin(self, scope: str, action: str, *, who: str, subject: str = "") -> Running:
         """Open an operation."""
@@ -117,6 +168,20 @@ class Operations:
         """Return what is kept, the newest first."""
         return tuple(reversed(self._kept.values()))
 
+    async def save(self) -> None:
+        """Write down what is new, beside the event loop; a disk that refuses is logged once."""
+        kept = tuple(self._kept.values())
+        if self._file is None or kept == self._saved:
+            return
+        try:
+            await asyncio.to_thread(_write, self._file, kept)
+        except OSError as err:
+            if not self._refused:
+                LOGGER.warning("could not remember the operations: %s", err.strerror)
+            self._refused = True
+        else:
+            self._saved, self._refused = kept, False
+
     def _keep(self, operation: Operation) -> None:
         self._kept[operation.id] = operation
         while len(self._kept) > KEPT:
@@ -125,3 +190,47 @@ class Operations:
                 break
             del self._kept[done]
         self._events.publish("operation", **operation.shape())
+        if self._metrics is not None and operation.ended_at is not None:
+            _measure(self._metrics, operation)
+
+
+def _measure(metrics: Metrics, operation: Operation) -> None:
+    """Count what has ended."""
+    took_s = (operation.ended_at or operation.started_at) - operation.started_at
+    metrics.reload_ended(operation.scope, operation.result, max(0.0, took_s))
+    if operation.result is Result.applied and operation.generation is not None:
+        metrics.generation_is(operation.generation, models=operation.scope == "models")
+    if operation.scope == "models":
+        _measure_models(metrics, operation)
+
+
+def _measure_models(metrics: Metrics, operation: Operation) -> None:
+    rejected = operation.result is Result.rejected
+    match operation.action:
+        case "activate" | "rollback" if rejected:
+            metrics.swap_ended("rejected")
+        case "activate" if operation.result is Result.applied:
+            metrics.swap_ended("promoted")
+        case "rollback" if operation.result is Result.applied:
+            metrics.swap_ended("rolled_back")
+        case "unload" if operation.result is Result.applied:
+            metrics.evicted(_EVICTED_BY.get(operation.who, "admin"))
+
+
+def _write(file: Path, kept: Sequence[Operation]) -> None:
+    shapes = [operation.shape() for operation in kept]
+    atomic_write(file, json.dumps({"operations": shapes}, indent=1).encode())
+
+
+def _recalled(file: Path) -> tuple[Operation, ...]:
+    """Read what was kept, the oldest first; nothing if that cannot be."""
+    try:
+        shapes = json.loads(file.read_bytes())["operations"]
+        return tuple(Operation.of_shape(shape) for shape in shapes[-KEPT:])
+    except FileNotFoundError:
+        return ()
+    except OSError as err:
+        LOGGER.warning("could not read the last operations: %s", err.strerror)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as err:
+        LOGGER.warning("the last operations cannot be read; starting afresh: %s", place_of(err))
+    return ()
