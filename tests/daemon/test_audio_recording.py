@@ -9,7 +9,9 @@ import soundfile
 import soxr
 
 from indextts_daemon.audio import recording
+from indextts_daemon.audio.output import OutputFormat
 from indextts_daemon.audio.recording import FRAME, RecordingError
+from tests.daemon import listening
 from tests.daemon.recordings import MADE, RATE, encoded, heart
 
 
@@ -26,6 +28,37 @@ def test_every_promised_format_is_read_at_its_own_rate(container: str) -> None:
     assert found.sample_rate == RATE
     assert found.duration_s == pytest.approx(len(heart()) / RATE, abs=0.1)
     assert np.corrcoef(found.samples[: len(heart())], heart()[: len(found.samples)])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("container", "suffix"), [("WAV", ".wav"), ("FLAC", ".flac"), ("OGG", ".ogg"), ("MP3", ".mp3")]
+)
+def test_a_file_is_known_by_what_it_holds(container: str, suffix: str) -> None:
+    assert recording.read(encoded(heart()[:RATE], container=container)).suffix == suffix
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "mp3", "opus"])
+def test_what_the_daemon_itself_speaks_can_be_a_recording(form: str) -> None:
+    """Such streams do not say how long they are."""
+    spoken = listening.encoded(OutputFormat.of(form), [heart()], RATE)
+    found = recording.read(b"".join(spoken))
+    assert found.duration_s == pytest.approx(len(heart()) / RATE, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"\x00\x00\x00\x20ftypM4A ", "an m4a or mp4 recording"),
+        (b"\x1aE\xdf\xa3\x9f\x42", "a webm recording"),
+        (b"caff\x00\x01", "a caf recording"),
+        (b"#!AMR\n", "an amr recording"),
+        (encoded(np.zeros(100), container="AIFF"), "an aiff recording"),
+    ],
+)
+def test_what_phones_record_is_named_with_what_to_do(beginning: bytes, kind: str) -> None:
+    with pytest.raises(RecordingError, match=f"{kind}. Save it as wav, flac, ogg or mp3") as caught:
+        recording.read(beginning + bytes(1000))
+    assert caught.value.error_code == "not_audio"
 
 
 def test_channels_become_their_mean() -> None:

@@ -22,7 +22,20 @@ HEARD_RATE = 16000  # Hz, at which a recording is looked at
 FRAME = 512  # samples at that rate, 32 ms: what the voice activity detector takes at a time
 FRAME_S = FRAME / HEARD_RATE
 
-_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "MPEG"})
+_SUFFIXES = {
+    **dict.fromkeys(("WAV", "WAVEX", "RF64"), ".wav"),
+    **dict.fromkeys(("MP3", "MPEG"), ".mp3"),
+    "FLAC": ".flac",
+    "OGG": ".ogg",
+}  # by libsndfile's names for what is read
+_OTHERS = (
+    (4, b"ftyp", "an m4a or mp4"),
+    (0, b"\x1aE\xdf\xa3", "a webm"),
+    (0, b"caff", "a caf"),
+    (0, b"#!AMR", "an amr"),
+    (0, b"FORM", "an aiff"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a wma"),
+)  # what else people record: from which byte on it holds what, and what that is called
 _RATES = range(8000, 192_001)  # Hz
 _MOST_CHANNELS = 8
 _BLOCK = 1 << 16  # frames read at a time
@@ -54,6 +67,7 @@ class Recording:
     heard: Samples  # the same at HEARD_RATE, a whole number of frames
     speech: NDArray[np.bool_]  # of each frame, whether somebody speaks in it
     clipped: NDArray[np.float64]  # of each frame, which share of its samples is cut off
+    suffix: str  # of a file that holds it, one of SUFFIXES
 
     @property
     def duration_s(self) -> float:
@@ -79,7 +93,7 @@ def read_file(file: Path) -> Recording:
 
 
 def read(content: bytes) -> Recording:
-    """Read wav, flac, ogg or mp3. Raises RecordingError."""
+    """Read wav, flac, ogg or mp3, whatever it is called. Raises RecordingError."""
     if len(content) > MAX_BYTES:
         raise RecordingError(
             f"The file is larger than {MAX_BYTES >> 20} MB. Half a minute of speech is plenty.",
@@ -98,6 +112,7 @@ def read(content: bytes) -> Recording:
         heard=heard,
         speech=_spoken(heard),
         clipped=clipped,
+        suffix=sound.suffix,
     )
 
 
@@ -105,6 +120,7 @@ def read(content: bytes) -> Recording:
 class _Sound:
     """What has to be known of a file before it is taken in."""
 
+    suffix: str
     rate: int  # Hz
     length: int  # samples of each channel
     rail: float  # level from which on a sample may be cut off
@@ -118,8 +134,8 @@ class _Sound:
 
 def _surveyed(content: bytes) -> _Sound:
     """Go through a file once, and keep none of it."""
-    rate, length, peak, together, each = 0, 0, 0.0, 0.0, np.zeros(1)
-    for block, rate in _blocks(content):  # noqa: B007 it is the same of each
+    suffix, rate, length, peak, together, each = "", 0, 0, 0.0, 0.0, np.zeros(1)
+    for block, rate, suffix in _blocks(content):  # noqa: B007 both are the same of each
         length += len(block)
         peak = max(peak, float(np.abs(block).max()))
         together += float(np.square(block.mean(axis=1), dtype=np.float64).sum())
@@ -129,7 +145,8 @@ def _surveyed(content: bytes) -> _Sound:
     mix = np.full(len(each), 1 / len(each), np.float32)
     if together < _CANCELLED * each.max():
         mix = np.eye(len(each), dtype=np.float32)[each.argmax()]
-    return _Sound(rate=rate, length=length, rail=max(_RAIL * peak, _FAINTEST), mix=mix)
+    rail = max(_RAIL * peak, _FAINTEST)
+    return _Sound(suffix=suffix, rate=rate, length=length, rail=rail, mix=mix)
 
 
 def _mixed(content: bytes, sound: _Sound) -> tuple[Samples, NDArray[np.intp]]:
@@ -138,7 +155,7 @@ def _mixed(content: bytes, sound: _Sound) -> tuple[Samples, NDArray[np.intp]]:
     parts: list[Samples] = []
     cut_off = np.zeros(int(sound.length / sound.rate / FRAME_S) + 1, np.intp)
     near, first = np.zeros(_RAIL_RUN - 1, np.bool_), 0
-    for block, _ in _blocks(content):
+    for block, _, _ in _blocks(content):
         mono = block @ sound.mix
         parts.append(mono if sound.rate == sound.kept_rate else bring_down.resample_chunk(mono))
         near = np.append(near, np.abs(block).max(axis=1) >= sound.rail)
@@ -152,16 +169,18 @@ def _mixed(content: bytes, sound: _Sound) -> tuple[Samples, NDArray[np.intp]]:
     return np.concatenate(parts), cut_off
 
 
-def _blocks(content: bytes) -> Iterator[tuple[Samples, int]]:
-    """Yield a file's samples within full scale, of shape (num_samples, num_channels), and its rate.
+def _blocks(content: bytes) -> Iterator[tuple[Samples, int, str]]:
+    """Yield a file's samples within full scale, of shape (num_samples, num_channels).
 
-    Raises RecordingError.
+    Beside them are its rate and the suffix for such files. Raises RecordingError.
     """
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            rate = file.samplerate
-            if file.format not in _FORMATS or file.channels > _MOST_CHANNELS or rate not in _RATES:
-                raise RecordingError("Only wav, flac, ogg and mp3 of 8 to 192 kHz can be read.")
+        with _Forward(io.BytesIO(content)) as file:
+            rate, suffix = file.samplerate, _SUFFIXES.get(file.format)
+            if suffix is None or file.channels > _MOST_CHANNELS or rate not in _RATES:
+                raise _not_audio(
+                    content, "Only wav, flac, ogg and mp3 of 8 to 192 kHz can be read."
+                )
             left = round(MAX_S * rate)
             while len(block := file.read(_BLOCK, "float32", always_2d=True)):
                 left -= len(block)
@@ -173,9 +192,30 @@ def _blocks(content: bytes) -> Iterator[tuple[Samples, int]]:
                     )
                 if not np.isfinite(block).all():
                     raise RecordingError("The file holds numbers that are no sound. Save it anew.")
-                yield np.clip(block, -1, 1, out=block), rate
+                yield np.clip(block, -1, 1, out=block), rate, suffix
     except (soundfile.LibsndfileError, RuntimeError) as err:
-        raise RecordingError("The file is not a wav, flac, ogg or mp3 recording.") from err
+        raise _not_audio(content, "The file is not a wav, flac, ogg or mp3 recording.") from err
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its beginning to its end.
+
+    soundfile seeks after each read, which fails in a FLAC stream whose length was left open.
+    """
+
+    def seekable(self) -> bool:
+        """Say no, for all that it could."""
+        return False
+
+
+def _not_audio(content: bytes, otherwise: str) -> RecordingError:
+    """Make the error of a file of another kind, which it names if people record such."""
+    for begin, mark, kind in _OTHERS:
+        if content[begin : begin + len(mark)] == mark:
+            return RecordingError(
+                f"This is {kind} recording. Save it as wav, flac, ogg or mp3, and try again."
+            )
+    return RecordingError(otherwise)
 
 
 def _counted(near: NDArray[np.bool_], first: int, rate: int, frames: int) -> NDArray[np.intp]:
