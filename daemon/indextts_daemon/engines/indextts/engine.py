@@ -353,7 +353,7 @@ def _seed(seed: int, sentence: int, segment: int) -> int:
 
 
 def create(options: Mapping[str, object], say: Say = say_nothing) -> IndexTTSEngine:
-    """Load the model in the folder `model`; its voices lie in `enrolled`, those it begins with are `voices`.
+    """Load the model in the folder `model`; it begins with the `voices` that lie in `enrolled`.
 
     `quality` and `device` are those of the settings. Raises CheckpointError and
     EngineUnavailableError.

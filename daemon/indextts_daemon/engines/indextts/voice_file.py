@@ -35,9 +35,7 @@ class VoiceFileError(EngineUnavailableError):
     code = "voice_file_invalid"
 
     def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what} Reload the voices or restart the daemon: that makes the file anew."
-        )
+        super().__init__(f"{what} Reload the voices or restart the daemon to have it made anew.")
 
 
 def encoded(conditioning: VoiceConditioning, *, key: str, told: Mapping[str, Any]) -> bytes:
