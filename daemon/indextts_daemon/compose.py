@@ -11,7 +11,7 @@ import socket
 import numpy as np
 
 from . import __version__
-from .api.keys import About, Services
+from .api.keys import Services
 from .api.schema import speech as speech_schema
 from .api.speech import encoded
 from .checkpoints.catalogue import published
@@ -23,20 +23,24 @@ from .metrics import Metrics
 from .service.enrolment import EnrolmentProgress
 from .service.events import EventBus
 from .service.feelings import Mood
+from .service.generation import Generation, Generations
 from .service.health import Health
-from .service.models import Model, ModelPool, Prepare
-from .service.moods import BUILT_IN, load_moods, named
+from .service.models import Casting, Model
+from .service.moods import BUILT_IN, load_moods
+from .service.operations import Operations
+from .service.pool import ModelPool
 from .service.queue import JobQueue
+from .service.reloading import Reloader
 from .service.revision import Revisions
-from .service.routing import SELF, Router, SpeechOrder
+from .service.routing import FALLBACK, SELF, Router, SpeechOrder
 from .service.synthesizer import Synthesizer
 from .service.voices import VoiceStore
+from .speech import Voice
 from .text.language import language_name, match
 from .worker.handle import WorkerSpec, WorkerState
 
 LOGGER = logging.getLogger(__name__)
 
-FALLBACK = "embedded"  # what speaks when the default cannot
 MOODS_FILE = "moods.yaml"  # in the data folder
 ENCODER_THREADS = 2
 WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
@@ -56,7 +60,6 @@ def build(
     metrics.runs(__version__)
     metrics.queue_capacity.set(settings.queue.capacity)
     choice = choose(settings, data_dir)
-    moods = _moods(data_dir)
     specs = {choice.model: _spec(choice.engine, settings, choice)}
     specs.setdefault(FALLBACK, _spec(FALLBACK, settings, choice))
 
@@ -66,40 +69,48 @@ def build(
             queue=JobQueue(capacity=settings.queue.capacity, metrics=metrics),
             metrics=metrics,
             events=events,
-            prepare=_preparation(choice, data_dir) if spec.engine == "indextts" else None,
+            casting=_casting(choice, data_dir) if spec.engine == "indextts" else None,
         )
 
-    pool = ModelPool(
-        specs.values(),
-        default=choice.model,
-        make=make,
-        revisions=Revisions(data_dir / "state" / "revision.json" if remember else None),
-        manner=named(moods),
+    generations = Generations(
+        Generation(
+            settings=settings,
+            models={id_: make(spec) for id_, spec in specs.items()},
+            default=choice.model,
+            reason=choice.reason,
+            moods=_moods(data_dir),
+        )
     )
-    fallback = pool.get(FALLBACK)
-    router = Router(pool, fallback=fallback, household_language=settings.language, moods=moods)
-    synthesizer = Synthesizer(router, metrics)
+    operations = Operations(events)
+    pool = ModelPool(
+        generations, Revisions(data_dir / "state" / "revision.json" if remember else None)
+    )
+    sharing = Nobody()
+    synthesizer = Synthesizer(Router(sharing), generations, metrics)
     return Services(
-        about=About(
-            name=settings.discovery.name or socket.gethostname().partition(".")[0],
-            version=__version__,
-            engine=choice.engine,
-            engine_reason=choice.reason,
-            language=settings.language,
-            auth=settings.server.auth,
-            announced=settings.discovery.enabled,
-            idle_client_timeout_s=settings.server.idle_client_timeout_s,
-        ),
+        name=socket.gethostname().partition(".")[0],
+        version=__version__,
         identity=identity,
         pairing=pairing,
         pool=pool,
         synthesizer=synthesizer,
-        health=Health(pool, synthesizer, fallback=fallback),
+        health=Health(pool, synthesizer, sharing),
         events=events,
         metrics=metrics,
         encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
-        moods=moods,
+        generations=generations,
+        operations=operations,
+        reloader=Reloader(generations, operations, events),
+        sharing=sharing,
     )
+
+
+class Nobody:
+    def may_use_gpu(self, model: Model) -> bool:
+        return True
+
+    def refusal(self) -> EngineUnavailableError:
+        raise NotImplementedError
 
 
 def _spec(engine: str, settings: Settings, choice: Choice) -> WorkerSpec:
@@ -125,19 +136,28 @@ def _spec(engine: str, settings: Settings, choice: Choice) -> WorkerSpec:
     )
 
 
-def _preparation(choice: Choice, data_dir: Path) -> Prepare:
+def _casting(choice: Choice, data_dir: Path) -> "Casting":
     """Have the recorded voices enrolled for the model before it loads."""
-    store = VoiceStore(data_dir / "voices", data_dir / "state" / "voices")
-    folder, languages = choice.folder or data_dir, published(choice.model).languages
+    return _Casting(choice, data_dir)
 
-    async def prepare(say: Callable[[str], None]) -> Mapping[str, object]:
+
+class _Casting:
+    def __init__(self, choice: Choice, data_dir: Path) -> None:
+        self._store = VoiceStore(data_dir / "voices", data_dir / "state" / "voices")
+        self._folder = choice.folder or data_dir
+        self._languages = published(choice.model).languages
+
+    async def prepare(self, say: Callable[[str], None]) -> Mapping[str, object]:
         def told(progress: EnrolmentProgress) -> None:
             share = progress.done / progress.total
             say(f"It listens to the recordings of voices: {share:.0%} is done.")
 
-        return await store.prepare(folder, languages=languages, progress=told)
+        return await self._store.prepare(
+            self._folder, languages=self._languages, progress=told
+        )
 
-    return prepare
+    async def recast(self, say: Callable[[str], None]) -> tuple[Voice, ...]:
+        raise NotImplementedError
 
 
 def _moods(data_dir: Path) -> Mapping[str, Mood]:

@@ -195,6 +195,7 @@ class Metrics:
         self.event_loop_lag = new(
             Histogram, "event_loop_lag_seconds", "How late the event loop runs.", (), QUEUE_S
         )
+        self._models: set[str] = set()
         self._start_at_zero()
 
     def _keep_lifecycle(self) -> None:
@@ -231,6 +232,9 @@ class Metrics:
         )
         self.gpu_foreign = new(
             Gauge, "gpu_foreign_memory_bytes", "Of the card, used by other programs.", ("gpu",)
+        )
+        self.gpu_collector_errors = new(
+            Counter, "gpu_collector_errors", "Questions that the card's driver did not answer."
         )
 
     def runs(self, version: str) -> None:
@@ -305,7 +309,10 @@ class Metrics:
         self.worker_up.labels(model).set(state == "ready")
 
     def know_model(self, model: str) -> None:
-        """Start the series of a model at zero."""
+        """Start the series of a model at zero, unless it is known already."""
+        if model in self._models:
+            return
+        self._models.add(model)
         self.model_is(model, "unloaded")
         self.worker_start_time.labels(model).set(0)
         self.worker_heartbeat.labels(model).set(0)

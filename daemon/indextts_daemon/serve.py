@@ -18,12 +18,13 @@ from . import __version__
 from .api.app import build_app
 from .api.connection import Site
 from .api.keys import Services
-from .compose import FALLBACK, build, first_words, language_trouble
+from .compose import build, first_words, language_trouble
 from .config import Settings
 from .discovery import Announcement, stay_announced
 from .errors import SettingsError, place_of
 from .identity import Pairing, open_identity
 from .posix import raise_file_limit
+from .service.routing import FALLBACK
 from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)

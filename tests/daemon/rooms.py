@@ -9,10 +9,13 @@ from pathlib import Path
 import stat
 from typing import Any
 
+from indextts_daemon.config import load_settings
 from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.events import EventBus
-from indextts_daemon.service.models import BACKOFF_S, Model, ModelPool
+from indextts_daemon.service.generation import Generation, Generations
+from indextts_daemon.service.models import BACKOFF_S, Model
+from indextts_daemon.service.pool import ModelPool
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.speech import (
     AudioChunk,
@@ -56,6 +59,16 @@ class StubModel:
     asked: int = 0
     queue: JobQueue = field(default_factory=lambda: JobQueue(capacity=2, metrics=Metrics()))
     worker: "StubWorker | None" = None
+    wakes_soon: bool = False
+    asleep: bool = False
+    kept: int = 0
+    failures: int = 0
+
+    def keep(self) -> None:
+        self.kept += 1
+
+    def note_failure(self) -> None:
+        self.failures += 1
 
     @property
     def name(self) -> str:
@@ -96,11 +109,19 @@ class StubWorker:
         return stream
 
 
+def generations_of(*models: Any, **fields: Any) -> Generations:
+    """Make a first generation with these models; the first is the default.
+
+    Settings are given as `settings={"server.port": 1}`.
+    """
+    settings = load_settings(file=None, environment={}, flags=fields.pop("settings", {}))
+    by_id = {model.id: model for model in models}
+    return Generations(Generation(settings=settings, models=by_id, default=models[0].id, **fields))
+
+
 def pool_of(*models: Any) -> ModelPool:
     """Pool these models; the first is the default."""
-    by_id = {model.id: model for model in models}
-    specs = [WorkerSpec(model=identity, engine=identity) for identity in by_id]
-    return ModelPool(specs, default=models[0].id, make=lambda spec: by_id[spec.model])
+    return ModelPool(generations_of(*models))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,14 @@ class StubSynthesizer:
     draining: bool = False
 
 
+@dataclass
+class StubAbsence:
+    away: bool
+
+    def may_use_gpu(self, model: object) -> bool:
+        return not self.away
+
+
 def look(
     default: WorkerState,
     fallback: WorkerState | None = None,
@@ -23,13 +31,15 @@ def look(
     spoke: str | None = "",
     draining: bool = False,
     waiting: int = 0,
+    away: bool = False,
+    asleep: bool = False,
 ) -> HealthReport:
-    first = StubModel(id="big", knows=None, state=default, reason="It broke.")
+    first = StubModel(id="big", knows=None, state=default, reason="It broke.", asleep=asleep)
     models = [first]
     if fallback is not None:
         models.append(StubModel(id="embedded", knows=None, state=fallback))
     first.queue._waiting.extend([None] * waiting)
-    health = Health(pool_of(*models), StubSynthesizer(draining), fallback=models[-1])
+    health = Health(pool_of(*models), StubSynthesizer(draining), StubAbsence(away=away))
     health.spoke = spoke
     return health.report()
 
@@ -49,6 +59,9 @@ def look(
         (look(FAILED), "loading", False),
         (look(WorkerState.unloaded, LOADING), "loading", False),
         (look(READY, draining=True), "draining", False),
+        (look(WorkerState.unloaded, READY, away=True), "paused", True),
+        (look(WorkerState.unloaded, READY, asleep=True), "asleep", True),
+        (look(LOADING, asleep=True), "loading", False),
         (look(FAILED, spoke=None, draining=True), "draining", False),
     ],
 )

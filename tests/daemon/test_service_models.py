@@ -10,21 +10,17 @@ from typing import Any
 
 import pytest
 
-from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, QueueFullError
+from indextts_daemon.errors import EngineUnavailableError, QueueFullError
 from indextts_daemon.service import models
 from indextts_daemon.service.events import Event
 from indextts_daemon.speech import Sentence, SpeechRequest
-from indextts_daemon.worker.handle import WorkerEnd, WorkerHandle, WorkerState
+from indextts_daemon.worker.handle import WorkerEnd, WorkerHandle
 from tests.daemon.rooms import (
     Backoff,
     RealModel,
-    StubModel,
-    info,
     is_running,
-    pool_of,
     real_model,
     until,
-    voice,
 )
 
 STATES = ("unloaded", "loading", "warming", "ready", "draining", "failed")
@@ -288,86 +284,6 @@ async def test_closing_what_was_never_started_is_harmless() -> None:
     async with real_model() as here:
         await here.model.close()
         assert here.model.worker is None
-
-
-def pool(*, default: str = "big") -> models.ModelPool:
-    big = StubModel(
-        id="big", knows=None, info=info("big", voice("heart", "en", "de"), voice("lotus", "zh"))
-    )
-    small = StubModel(
-        id="small", knows=None, info=info("small", voice("heart", "en"), voice("pico", "fr"))
-    )
-    return pool_of(*((big, small) if default == "big" else (small, big)))
-
-
-def test_a_pool_knows_its_models_by_id() -> None:
-    both = pool()
-    assert [model.id for model in both] == ["big", "small"]
-    assert both.get("small").id == "small"
-    assert both.default.id == "big"
-    with pytest.raises(ModelNotFoundError, match=r"Known are: big, small\.") as refused:
-        both.get("zork")
-    assert refused.value.param == "model"
-
-
-@pytest.mark.parametrize(
-    ("default", "ids", "languages"),
-    [
-        ("big", ["heart", "lotus", "pico"], ("en", "de")),
-        ("small", ["heart", "pico", "lotus"], ("en",)),
-    ],
-)
-def test_of_two_voices_with_one_id_the_default_models_is_meant(
-    default: str, ids: list[str], languages: tuple[str, ...]
-) -> None:
-    voices = pool(default=default).voices()
-    assert list(voices) == ids
-    assert voices["heart"].languages == languages
-
-
-def test_a_model_that_was_never_loaded_has_no_voices_yet() -> None:
-    both = pool()
-    both.default.info = None
-    assert list(both.voices()) == ["heart", "pico"]
-
-
-def test_what_another_says_in_the_defaults_place_is_not_kept_for_its_own() -> None:
-    both = pool()
-    usual, (default, other) = both.revision(), both
-    default.state = WorkerState.loading
-    stand_in = both.revision()
-    assert stand_in not in {usual, None}
-    other.state = WorkerState.failed
-    assert both.revision() is None
-    default.state = WorkerState.ready
-    assert both.revision() == usual
-
-
-def test_the_revision_changes_with_what_is_heard_and_with_nothing_else() -> None:
-    def revision(*voices: Any, weights: str = "weights") -> str | None:
-        knows = info("big", *voices)
-        changed = type(knows)(
-            **{name: getattr(knows, name) for name in knows.__slots__} | {"revision": weights}
-        )
-        return pool_of(StubModel(id="big", knows=None, info=changed)).revision()
-
-    heart, lotus = voice("heart", "en"), voice("lotus", "zh")
-    first = revision(heart, lotus)
-    assert first is not None
-    assert len(first) == 16
-    assert revision(lotus, heart) == first
-    assert revision(heart, voice("lotus", "zh", revision="2")) != first
-    assert revision(heart) != first
-    assert revision(heart, lotus, weights="others") != first
-
-
-def test_the_revision_changes_when_texts_are_read_differently(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    both = pool()
-    first = both.revision()
-    monkeypatch.setattr(models, "TEXT_RULES_VERSION", "next")
-    assert both.revision() != first
 
 
 async def test_a_bounded_crowd_waits_side_by_side_while_it_loads() -> None:

@@ -1,6 +1,8 @@
 """Who speaks an order: the named model, else the default, else the fallback, else nobody."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from indextts_daemon.service.routing import OPENAI_MODELS, Route, Router, Speech
 from indextts_daemon.speech import ModelInfo
 from indextts_daemon.text.language import LanguageDetector
 from indextts_daemon.worker.handle import WorkerState
-from tests.daemon.rooms import StubModel, info, pool_of, voice
+from tests.daemon.rooms import StubModel, generations_of, info, voice
 
 BIG = info(
     "big",
@@ -57,6 +59,20 @@ def stub(knows: Any, condition: str) -> StubModel:
         info=knows if condition == UP else None,
         load_failed=condition == DOWN,
     )
+
+
+Ask = Callable[[SpeechOrder], Awaitable[Route]]
+
+
+def asking(
+    *models: StubModel, household: str = "en", detector: LanguageDetector | None = None
+) -> Ask:
+    """Return what finds the speaker of an order among these models, the first the default."""
+    router = Router()
+    if detector is not None:
+        router._detector = detector
+    generation = generations_of(*models, settings={"language": household}).current
+    return partial(router.route, generation=generation)
 
 
 CHINESE = "今天天气很好。我们去公园散步吧。"
@@ -146,18 +162,15 @@ async def test_an_order_finds_its_speaker_or_its_refusal(
     case: Case, detector: LanguageDetector
 ) -> None:
     default, fallback = stub(BIG, case.default), stub(EMBEDDED, case.fallback)
-    router = Router(
-        pool_of(default, fallback), fallback=fallback, household_language=case.household
-    )
-    router._detector = detector
+    ask = asking(default, fallback, household=case.household, detector=detector)
     order = SpeechOrder(**{"text": "Hello."} | case.order)
     if isinstance(case.outcome, tuple):
-        route = await router.route(order)
+        route = await ask(order)
         spoken_by = (route.model.id, route.voice.id, route.language, route.degraded)
         assert spoken_by == case.outcome
     else:
         with pytest.raises(SpeechError) as refused:
-            await router.route(order)
+            await ask(order)
         assert type(refused.value) is case.outcome
         assert order.text not in refused.value.message
     assert fallback.queue.in_flight == 0
@@ -174,33 +187,33 @@ async def test_an_order_finds_its_speaker_or_its_refusal(
 )
 async def test_a_refusal_names_the_field(order: dict[str, Any], param: str) -> None:
     default, fallback = stub(BIG, UP), stub(EMBEDDED, UP)
-    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
+    ask = asking(default, fallback)
     with pytest.raises(SpeechError) as refused:
-        await router.route(SpeechOrder(text="Hello.", **order))
+        await ask(SpeechOrder(text="Hello.", **order))
     assert refused.value.param == param
 
 
 async def test_a_refused_language_comes_with_those_that_are_spoken() -> None:
     model = stub(BIG, UP)
-    router = Router(pool_of(model), fallback=model, household_language="en")
+    ask = asking(model)
     with pytest.raises(UnsupportedLanguageError, match="only English, German, Ch"):
-        await router.route(SpeechOrder(text="Ciao.", language="it"))
+        await ask(SpeechOrder(text="Ciao.", language="it"))
     with pytest.raises(UnsupportedLanguageError, match=r"voice lotus .+ only Chinese"):
-        await router.route(SpeechOrder(text="Ciao.", language="it", voice="lotus"))
+        await ask(SpeechOrder(text="Ciao.", language="it", voice="lotus"))
 
 
 async def test_alone_the_default_is_its_own_fallback() -> None:
     model = stub(EMBEDDED, DOWN)
-    router = Router(pool_of(model), fallback=model, household_language="en")
+    ask = asking(model)
     with pytest.raises(EngineUnavailableError):
-        await router.route(SpeechOrder(text="Hello."))
+        await ask(SpeechOrder(text="Hello."))
     assert model.asked == 1
 
 
 async def test_the_fallback_is_left_alone_while_the_default_can_speak() -> None:
     default, fallback = stub(BIG, UP), stub(EMBEDDED, LOADING)
-    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
-    await router.route(SpeechOrder(text="Hello."))
+    ask = asking(default, fallback)
+    await ask(SpeechOrder(text="Hello."))
     assert fallback.asked == 0
 
 
@@ -208,11 +221,11 @@ async def test_a_ready_fallback_speaks_at_once_while_the_default_is_lost() -> No
     default, fallback = stub(BIG, UP), stub(EMBEDDED, UP)
     default.info, default.state = BIG, WorkerState.loading  # it has been ready before
     fallback.info = EMBEDDED
-    router = Router(pool_of(default, fallback), fallback=fallback, household_language="en")
-    route = await router.route(SpeechOrder(text="Hello."))
+    ask = asking(default, fallback)
+    route = await ask(SpeechOrder(text="Hello."))
     assert (route.model.id, route.degraded) == (fallback.id, ("model",))
     assert default.asked == 0
-    lotus = await router.route(SpeechOrder(text="Hello.", voice="lotus", language="zh"))
+    lotus = await ask(SpeechOrder(text="Hello.", voice="lotus", language="zh"))
     assert lotus.model.id == default.id  # only it has that voice: worth the wait
     assert default.asked == 1
 
@@ -225,8 +238,8 @@ FEELING = info(
 
 async def routed(knows: ModelInfo = FEELING, **order: Any) -> Route:
     model = stub(knows, UP)
-    router = Router(pool_of(model), fallback=model, household_language="en")
-    return await router.route(SpeechOrder(text="Hello.", language="en", **order))
+    ask = asking(model)
+    return await ask(SpeechOrder(text="Hello.", language="en", **order))
 
 
 async def test_a_mood_brings_its_feeling_and_its_pace() -> None:

@@ -30,8 +30,8 @@ from indextts_daemon.worker.protocol import Append, Cancel, End
 from tests.daemon.rooms import (
     StubModel,
     StubWorker,
+    generations_of,
     info,
-    pool_of,
     real_model,
     until,
     voice,
@@ -84,8 +84,7 @@ def room(*answer: Any, down: bool = False, capacity: int = 1) -> Room:
         queue=JobQueue(capacity=capacity, metrics=metrics),
         worker=worker,
     )
-    router = Router(pool_of(model), fallback=model, household_language="en")
-    return Room(Synthesizer(router, metrics), model, worker, metrics)
+    return Room(Synthesizer(Router(), generations_of(model), metrics), model, worker, metrics)
 
 
 async def spoken(room: Room, order: SpeechOrder = HELLO) -> Speech:
@@ -420,8 +419,7 @@ async def test_an_engine_waits_for_what_comes_late_and_for_an_end_after_everythi
         await real.model.ready()
         worker = real.model.worker
         assert worker is not None
-        router = Router(pool_of(real.model), fallback=real.model, household_language="en")
-        synthesizer = Synthesizer(router, real.metrics)
+        synthesizer = Synthesizer(Router(), generations_of(real.model), real.metrics)
         text = arriving("One is here. Two")
         order = SpeechOrder(text=text.arrived, language="en", frontend="ws")
         async with asyncio.timeout(60), synthesizer.speak(order, text) as speech:
@@ -433,7 +431,7 @@ async def test_an_engine_waits_for_what_comes_late_and_for_an_end_after_everythi
             speech.append(" here.")
             speech._speak_on(speech._text.end())
             third = await settled(worker)
-            speech._stream.end()
+            speech._current.stream.end()
             assert len([part async for part in speech]) == third > second
         assert speech.complete
         counters = await worker.stats()

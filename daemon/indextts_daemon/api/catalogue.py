@@ -62,7 +62,7 @@ async def moods(request: web.Request) -> web.Response:
                     "strength": mood.strength,
                     "speed": mood.speed,
                 }
-                for mood in request.app[SERVICES].moods.values()
+                for mood in request.app[SERVICES].generations.current.moods.values()
             ]
         }
     )
@@ -128,7 +128,7 @@ async def capabilities(request: web.Request) -> web.Response:
             "max_session_characters": MAX_SESSION_CHARACTERS,
             "parameters": parameters,
             "emotions": EMOTIONS if feels else (),
-            "moods": tuple(services.moods) if feels else (),
+            "moods": tuple(services.generations.current.moods) if feels else (),
             "pronunciation": info.pronunciation if info is not None else (),
         }
     )
@@ -151,6 +151,6 @@ def _shape(voice: Voice, services: Services) -> dict[str, object]:
         "name": voice.name,
         "languages": voice.languages,
         "models": voice.models,
-        "moods": sorted({*services.moods, *recorded}) if feels else [],
+        "moods": sorted({*services.generations.current.moods, *recorded}) if feels else [],
         "revision": voice.revision,
     }

@@ -74,6 +74,13 @@ class Site(web.BaseSite):
         self._metrics = metrics
         self._host = host
         self._port = port
+        self.open = False
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, once it does."""
+        assert isinstance(self._server, asyncio.Server)  # noqa: S101 it has been started
+        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def name(self) -> str:
@@ -96,3 +103,9 @@ class Site(web.BaseSite):
             ),
             sock=listening_socket(self._host, self._port),
         )
+        self.open = True
+
+    async def stop(self) -> None:
+        """Take no further connection; those that there are go on."""
+        self.open = False
+        await super().stop()

@@ -1,6 +1,6 @@
 """What the handlers may reach, passed in by the composition root."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -9,15 +9,18 @@ from aiohttp import web
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.events import EventBus
-from indextts_daemon.service.feelings import Mood
+from indextts_daemon.service.generation import Generations
 from indextts_daemon.service.health import Health
-from indextts_daemon.service.models import ModelPool
+from indextts_daemon.service.operations import Operations
+from indextts_daemon.service.pool import ModelPool
+from indextts_daemon.service.reloading import Reloader
+from indextts_daemon.service.routing import Absence
 from indextts_daemon.service.synthesizer import Synthesizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What the daemon says of itself."""
+    """What the daemon says of itself, and how patient it is with clients."""
 
     name: str
     version: str
@@ -33,7 +36,8 @@ class About:
 class Services:
     """The rooms below, as the handlers see them."""
 
-    about: About
+    name: str  # of the machine
+    version: str
     identity: Identity
     pairing: Pairing
     pool: ModelPool
@@ -42,7 +46,26 @@ class Services:
     events: EventBus
     metrics: Metrics
     encoders: Executor
-    moods: Mapping[str, Mood]
+    generations: Generations
+    operations: Operations
+    reloader: Reloader
+    sharing: Absence
+
+    @property
+    def about(self) -> About:
+        """What the daemon says of itself now."""
+        generation = self.generations.current
+        settings, default = generation.settings, generation.models[generation.default]
+        return About(
+            name=settings.discovery.name or self.name,
+            version=self.version,
+            engine=default.spec.engine,
+            engine_reason=generation.reason,
+            language=settings.language,
+            auth=settings.server.auth,
+            announced=settings.discovery.enabled,
+            idle_client_timeout_s=settings.server.idle_client_timeout_s,
+        )
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -13,7 +13,8 @@ from string import Template
 from aiohttp import web
 
 from indextts_daemon.service.health import HealthReport
-from indextts_daemon.service.models import Model, ModelPool
+from indextts_daemon.service.models import Model
+from indextts_daemon.service.pool import ModelPool
 from indextts_daemon.text.language import language_name
 from indextts_daemon.worker.handle import WorkerState
 
@@ -35,6 +36,8 @@ SOON_S, LATER_S = 3, 30  # until a page that is left open looks again
 WORDS = {
     "ready": "Ready to speak",
     "degraded": "Speaks, with a stand-in",
+    "paused": "Has left the GPU to somebody else",
+    "asleep": "Asleep, and wakes when asked to speak",
     "loading": "Getting ready",
     "draining": "Stopping",
 }
@@ -72,9 +75,11 @@ def _speakers(pool: ModelPool) -> list[Model]:
 def _sentence(report: HealthReport, speakers: list[Model]) -> str:
     if report.state == "draining":
         return "What is being spoken is finished; nothing new is taken."
+    if report.can_speak and not speakers:
+        return "The first words take a moment longer; then it is as quick as ever."
     if not speakers:
         return "It cannot speak yet. This page looks again every few seconds."
-    only = "but only " if report.state == "degraded" else ""
+    only = "but only " if report.state in {"degraded", "paused"} else ""
     return f"Whatever is sent here is spoken now, {only}by <b>{escape(speakers[0].name)}</b>."
 
 

@@ -28,6 +28,7 @@ HEADERS = {
     "X-IndexTTS-Voice": "In which voice.",
     "X-IndexTTS-Language": "In which language.",
     "X-IndexTTS-Revision": "Changes when the same words would sound different.",
+    "X-IndexTTS-Generation": "A number that grows with each reload: what the answer is bound to.",
     "X-IndexTTS-Degraded": "What had to be left out: the model, or parameters.",
     "X-Audio-Sample-Rate": "Hz.",
     "X-PCM-Rate": "Hz, for pcm.",
@@ -125,7 +126,8 @@ def _headers(
         "X-IndexTTS-Model": route.model.id,
         "X-IndexTTS-Voice": route.voice.id,
         "X-IndexTTS-Language": route.language,
-        "X-IndexTTS-Revision": request.app[SERVICES].pool.revision() or "",
+        "X-IndexTTS-Revision": request.app[SERVICES].pool.revision(speech.generation) or "",
+        "X-IndexTTS-Generation": str(speech.generation.number),
         "X-Audio-Sample-Rate": str(output.sample_rate),
         "Server-Timing": f"queue;dur={wait_ms:.1f}, ttfa;dur={first_ms:.1f}",
     }

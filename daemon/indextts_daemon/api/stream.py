@@ -284,7 +284,8 @@ class _Session:
             "format": output.format,
             "sample_rate": output.sample_rate,
             "media_type": output.media_type,
-            "revision": self._services.pool.revision(),
+            "revision": self._services.pool.revision(speech.generation),
+            "generation": speech.generation.number,
             "degraded": list(route.degraded),
         }
 

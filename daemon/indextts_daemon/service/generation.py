@@ -14,7 +14,7 @@ from .models import Model
 from .moods import BUILT_IN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Generation:
     """Everything that decides how words sound, as it was at one moment."""
 
@@ -22,6 +22,7 @@ class Generation:
     settings: Settings
     models: Mapping[str, Model]  # by id
     default: str
+    reason: str = ""  # why that is the default
     voices: Mapping[Model, tuple[Voice, ...]] = field(default_factory=dict)  # where not as loaded
     moods: Mapping[str, Mood] = field(default_factory=lambda: BUILT_IN)
     lexicon: Lexicon = field(default_factory=Lexicon)
@@ -33,16 +34,21 @@ class Generation:
         return replace(model.info, voices=self.voices[model])
 
 
-@dataclass(slots=True, eq=False)
 class Binding:
     """A request's hold on a generation, and on the models that it may still need of it."""
 
-    generation: Generation
-    needs: frozenset[Model]
+    def __init__(self, generations: "Generations") -> None:
+        self._generations = generations
+        self.renew()
 
     def settle(self, model: Model) -> None:
         """Say that of all models it needs this one only."""
         self.needs = frozenset({model})
+
+    def renew(self) -> None:
+        """Begin anew with what is current: nothing has come of it so far."""
+        self.generation = self._generations.current
+        self.needs = frozenset(self.generation.models.values())
 
 
 class Generations:
@@ -56,8 +62,7 @@ class Generations:
     @contextmanager
     def bound(self) -> Iterator[Binding]:
         """Hold the current generation while inside."""
-        generation = self.current
-        binding = Binding(generation, frozenset(generation.models.values()))
+        binding = Binding(self)
         self._bindings.add(binding)
         try:
             yield binding

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from indextts_daemon.worker.handle import WorkerState
 
-from .models import Model, ModelPool
+from .pool import ModelPool
+from .routing import FALLBACK, Absence
 from .synthesizer import Synthesizer
 
 STATES = {
@@ -28,24 +29,21 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """`state` is ready, degraded, loading or draining; the first two can speak."""
+    """`state` is ready, degraded, asleep, paused, loading or draining."""
 
     state: str
+    can_speak: bool  # a request made now should be spoken
     checks: tuple[Check, ...]
-
-    @property
-    def can_speak(self) -> bool:
-        """Whether a request made now should be spoken."""
-        return self.state in {"ready", "degraded"}
 
 
 class Health:
     """Looks at the models and the queue; remembers that the daemon has spoken to itself."""
 
-    def __init__(self, pool: ModelPool, synthesizer: Synthesizer, *, fallback: Model) -> None:
+    def __init__(self, pool: ModelPool, synthesizer: Synthesizer, sharing: Absence) -> None:
         self._pool = pool
         self._synthesizer = synthesizer
-        self._fallback = fallback
+        self._sharing = sharing
+        self.settings_trouble = ""  # why the settings on the disk are not those that count
         self.spoke: str | None = None  # why the first words failed; "" once they sounded
 
     def report(self) -> HealthReport:
@@ -69,14 +67,32 @@ class Health:
                 ok=queue.has_room,
                 message=f"{queue.in_flight} are spoken, {queue.waiting} of {queue.capacity} wait.",
             ),
+            Check(
+                name="config",
+                ok=not self.settings_trouble,
+                message=self.settings_trouble or "The settings are as they are written.",
+            ),
         )
-        return HealthReport(state=self._state(spoke=spoke), checks=checks)
+        state = self._state(spoke=spoke)
+        return HealthReport(state=state, can_speak=self._can_speak(state), checks=checks)
+
+    def _can_speak(self, state: str) -> bool:
+        if state == "paused":
+            settings = self._pool.settings
+            return settings.sharing.while_away == "embedded"
+        return state in {"ready", "degraded", "asleep"}
 
     def _state(self, *, spoke: bool) -> str:
         if self._synthesizer.draining:
             return "draining"
         if not spoke:
             return "loading"
-        if self._pool.default.state is WorkerState.ready:
+        default = self._pool.default
+        if not self._sharing.may_use_gpu(default):
+            return "paused"
+        if default.state is WorkerState.ready:
             return "ready"
-        return "degraded" if self._fallback.state is WorkerState.ready else "loading"
+        if default.asleep and default.state is WorkerState.unloaded:
+            return "asleep"
+        fallback = next((model for model in self._pool if model.id == FALLBACK), default)
+        return "degraded" if fallback.state is WorkerState.ready else "loading"

@@ -1,23 +1,21 @@
-"""The known models and their processes: started when first needed, replaced when they die."""
+"""A known model in one version: its process, started when needed and replaced when it dies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 from dataclasses import replace
 from functools import partial
-import hashlib
 import logging
 import time
+from typing import Protocol
 
-from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError, place_of
+from indextts_daemon.errors import EngineUnavailableError, place_of
 from indextts_daemon.metrics import Metrics
-from indextts_daemon.speech import ModelInfo, Voice
-from indextts_daemon.text import TEXT_RULES_VERSION
+from indextts_daemon.speech import ModelInfo, Say, Voice, say_nothing
 from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec, WorkerState
 
 from .events import EventBus
 from .queue import JobQueue
-from .revision import Revisions
 
 LOGGER = logging.getLogger(__name__)
 
@@ -25,13 +23,23 @@ BACKOFF_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the nth start in a r
 STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
 STOP_TIMEOUT_S = 5.0
 LEAST_RETRY_S = 1.0
+SOON_S = 5.0  # a model that loads within this is waited for rather than replaced
 
-# Makes ready what a worker needs to be told besides, and says in sentences how far that has come.
-Prepare = Callable[[Callable[[str], None]], Awaitable[Mapping[str, object]]]
+
+class Casting(Protocol):
+    """Makes voices of the household's recordings, for one model."""
+
+    async def prepare(self, say: Say) -> Mapping[str, object]:
+        """Return what a worker has to be told besides. Raises EngineUnavailableError."""
+        ...
+
+    async def recast(self, say: Say) -> tuple[Voice, ...]:
+        """Look anew which voices there are, make ready what is new, and return them all."""
+        ...
 
 
 class Model:
-    """One known model: its worker while there is one, and the queue in front of it."""
+    """One known model in one version: its worker while there is one, and the queue before it."""
 
     def __init__(
         self,
@@ -40,20 +48,29 @@ class Model:
         queue: JobQueue,
         metrics: Metrics,
         events: EventBus,
-        prepare: Prepare | None = None,
+        casting: Casting | None = None,
     ) -> None:
-        """`prepare` runs before each worker; it raises EngineUnavailableError if none can be."""
         self.spec = spec
         self.queue = queue
+        self.recast = casting.recast if casting else None
+        self.on_trouble: Callable[[], None] | None = None  # it died, or failed on a job
+        self.on_progress: Say = say_nothing
+        self.memory_bytes: int | None = None  # as measured when it was last ready
         self.info: ModelInfo | None = None  # of the last worker; survives its death
         self._metrics = metrics
         self._events = events
-        self._prepare = prepare
+        self._prepare = casting.prepare if casting else None
         self._preparing = False
         self._worker: WorkerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._reason: str | None = None
         self._closed = False
+        self._on_trial = False  # it is loaded once, and not again where that fails
+        self.asleep = False  # it was unloaded, and has not been loaded again
+        self.held = False  # it must not be started now
+        self.shown = True  # what becomes of it is told; only one version of a model is
+        self._failure: EngineUnavailableError | None = None  # of the last start
+        self._decided = asyncio.Event()  # it is ready, or the last start failed
         self._load_at = time.monotonic()  # when it began to load, or will
         self._load_s = 0.0  # how long that took the last time
         self.load_failed = False  # the last start failed; the next is only tried after a while
@@ -85,14 +102,43 @@ class Model:
         return None if self.state is WorkerState.ready else self._reason
 
     @property
+    def busy(self) -> bool:
+        """Whether anybody waits for it, is spoken to, or still listens."""
+        return bool(self.queue.waiting or self.queue.in_flight or self.queue.listening)
+
+    @property
+    def wakes_soon(self) -> bool:
+        """Whether it was put to sleep, and is back in a moment once it is asked for."""
+        return self.asleep and self._load_s <= SOON_S
+
+    @property
+    def last_used_at(self) -> float:
+        """When a request last came or went, on the monotonic clock."""
+        return self.queue.last_used_at
+
+    @property
     def worker(self) -> WorkerHandle | None:
         """The process, while there is one."""
         return self._worker
 
     def keep(self) -> None:
-        """See to it that a worker runs, from now until `close`; returns at once."""
-        if not self._closed and (self._keeper is None or self._keeper.done()):
-            self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
+        """See to it that a worker runs until `unload` or `close`; returns at once."""
+        self._on_trial = False
+        self._start()
+
+    async def trial(self) -> WorkerHandle:
+        """Load once, and return the worker. Raises EngineUnavailableError if that fails.
+
+        Until `keep` is called again it is not replaced when it dies.
+        """
+        if self.state is not WorkerState.ready:
+            self._on_trial, self.load_failed, self._failure = True, False, None
+            self._decided.clear()
+            self._start()
+            await self._decided.wait()
+            if self._failure is not None:
+                raise self._failure
+        return self.speaker()
 
     async def ready(self, priority: str = "interactive") -> WorkerHandle:
         """Return the worker once it can speak, starting it if need be.
@@ -110,16 +156,56 @@ class Model:
             raise self._unavailable()
         return self._worker
 
+    async def unload(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Let who came be spoken to for `timeout_s`, then end the process; it may be kept again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.queue.idle()
+        self.queue.close(self._unavailable)
+        await self._end()
+        self._reason, self.asleep = None, self.info is not None
+        self._on_state(self.state)
+
     async def close(self) -> None:
         """End the worker; it is not started again."""
         self._closed = True
         self.queue.close(self._unavailable, hold=False)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await self._end()
+
+    def adopt(self, spec: WorkerSpec, *, capacity: int) -> None:
+        """Take over limits that need no other process; shrinking drops nobody."""
+        self.spec = replace(
+            self.spec, load_timeout_s=spec.load_timeout_s, step_timeout_s=spec.step_timeout_s
+        )
+        self.queue.capacity = capacity
+        if self._worker is not None:
+            self._worker.patience(
+                load_timeout_s=spec.load_timeout_s, step_timeout_s=spec.step_timeout_s
+            )
+
+    def note_failure(self) -> None:
+        """Say that it failed on a job through no fault of the client."""
+        if self.on_trouble is not None:
+            self.on_trouble()
+
+    def show(self) -> None:
+        """Tell from now on what becomes of it."""
+        self.shown = True
+        self._on_state(self.state)
+
+    def _start(self) -> None:
+        if not (self._closed or self.held) and (self._keeper is None or self._keeper.done()):
+            self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
+
+    async def _end(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait({keeper})
         if self._worker is not None:
             await self._worker.stop(timeout_s=STOP_TIMEOUT_S)
+            self._worker = None
+        self._decided.set()
 
     async def _keep(self) -> None:
         """Run one worker after another."""
@@ -136,6 +222,10 @@ class Model:
                 LOGGER.error("model %s is started anew: %s", self.id, place_of(err))  # noqa: TRY400
             self._worker = None
             self._on_state(self.state)
+            if self._on_trial:
+                self._decided.set()
+                return
+            self.note_failure()
             failures = 0 if steady else failures + 1
 
     async def _live(self) -> bool:
@@ -171,10 +261,12 @@ class Model:
 
     def _say(self, sentence: str) -> None:
         self._reason = sentence
+        self.on_progress(sentence)
         self._events.publish("progress", id=self.id, message=sentence)
 
     def _note_failure(self, err: EngineUnavailableError) -> None:
-        self._reason, self.load_failed = err.message, True
+        self._reason, self.load_failed, self._failure = err.message, True, err
+        self.asleep = False
         self.queue.close(self._unavailable, hold=False)
         self._metrics.model_loads.labels(self.id, "failed").inc()
         LOGGER.error("model %s did not load: %s", self.id, err.message)
@@ -188,6 +280,7 @@ class Model:
             self._note_failure(err)
             return False
         ready_at = time.monotonic()
+        self.memory_bytes = await asyncio.to_thread(worker.memory_bytes)
         self._welcome(self.info, ready_at - born)
         reason = await worker.wait_closed()
         self._reason = f"Its process ended ({reason}) and is being replaced."
@@ -197,7 +290,9 @@ class Model:
 
     def _welcome(self, info: ModelInfo, took_s: float) -> None:
         self._reason, self.load_failed, self._load_s = None, False, took_s
+        self._failure, self.asleep = None, False
         self.queue.resize(info.max_jobs)
+        self._decided.set()
         self._metrics.model_loads.labels(self.id, "ok").inc()
         self._metrics.model_load_duration.labels(self.id).observe(took_s)
         self._metrics.worker_start_time.labels(self.id).set(time.time())
@@ -207,8 +302,9 @@ class Model:
         if self.queue.slots and state is not WorkerState.ready:
             self._load_at = time.monotonic()
             self.queue.close(self._unavailable)
-        self._metrics.model_is(self.id, state)
-        self._events.publish("model", id=self.id, state=str(state))
+        if self.shown:
+            self._metrics.model_is(self.id, state)
+            self._events.publish("model", id=self.id, state=str(state))
 
     def _unavailable(self) -> EngineUnavailableError:
         """Say why it cannot speak, and guess for how long.
@@ -221,72 +317,3 @@ class Model:
             f"The model {self.id} {what}. {self._reason or 'It is still loading.'}",
             retry_after_s=max(LEAST_RETRY_S, abs(left_s)),
         )
-
-
-class ModelPool:
-    """All known models; one is the default."""
-
-    def __init__(
-        self,
-        specs: Iterable[WorkerSpec],
-        *,
-        default: str,
-        make: Callable[[WorkerSpec], Model],
-        revisions: Revisions | None = None,
-        manner: str = "",
-    ) -> None:
-        """`manner` names all else by which the same words sound the same, such as the moods."""
-        self._models = {spec.model: make(spec) for spec in specs}
-        self.default = self._models[default]
-        self.revisions = revisions or Revisions()
-        self._manner = manner
-
-    def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
-
-    @property
-    def waiting(self) -> int:
-        """How many wait, whatever for."""
-        return sum(model.queue.waiting for model in self)
-
-    @property
-    def in_flight(self) -> int:
-        """How many are being spoken."""
-        return sum(model.queue.in_flight for model in self)
-
-    def get(self, model: str) -> Model:
-        """Return a known model. Raises ModelNotFoundError."""
-        try:
-            return self._models[model]
-        except KeyError:
-            known = ", ".join(self._models)
-            raise ModelNotFoundError(
-                f"There is no such model. Known are: {known}.", param="model"
-            ) from None
-
-    def voices(self) -> dict[str, Voice]:
-        """Return every voice of a model that has been loaded, by id; the default model's win."""
-        found: dict[str, Voice] = {}
-        for model in sorted(self, key=lambda model: model is not self.default):
-            for voice in model.info.voices if model.info else ():
-                found.setdefault(voice.id, voice)
-        return found
-
-    def revision(self) -> str | None:
-        """Return what changes when the same words would sound different; None if none can.
-
-        While another model stands in for the default it is that one's, so that nobody keeps what
-        it says for the default's own.
-        """
-        rules = f"{TEXT_RULES_VERSION} {self._manner}".rstrip()
-        if self.default.info is not None and self.default.state is WorkerState.ready:
-            return self.revisions.of(self.default.info, rules=rules)
-        for model in self:
-            if model.info is not None and model.state is WorkerState.ready:
-                told = f"{model.id} {model.info.revision} {rules}"
-                return hashlib.sha256(told.encode()).hexdigest()[:16]
-        return None
-
-    async def close(self) -> None:
-        """End every worker."""
-        await asyncio.gather(*(model.close() for model in self))

@@ -44,6 +44,9 @@ class JobQueue:
         self.in_flight = 0
         self.listening = 0  # spoken to the end, and not yet heard to it
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self.last_used_at = clock()  # when somebody last came or went
+        self._idle = asyncio.Event()  # nobody waits, is spoken to or listens
+        self._idle.set()
         self._held_s: float | None = None  # mean times, in a place and listening after it
         self._heard_s: float | None = None
         self._hold_s = self._patience_s = hold_s
@@ -91,6 +94,10 @@ class JobQueue:
         for turn in self._waiting:
             self._bear_with(turn)
 
+    async def idle(self) -> None:
+        """Wait until nobody waits, is spoken to or listens."""
+        await self._idle.wait()
+
     async def opened(self, priority: str) -> None:
         """Wait as for a place, but only until the queue is not closed; take none.
 
@@ -124,6 +131,7 @@ class JobQueue:
         finally:
             release()
             self.listening -= 1
+            self._touch()
             self._heard_s = _mean(self._heard_s, self._clock() - (made_at or since))
 
     async def _enter(self, priority: str) -> float:
@@ -142,6 +150,7 @@ class JobQueue:
         turn = asyncio.get_running_loop().create_future()
         since = self._clock()
         self._waiting.append(turn)
+        self._touch()
         if not self.slots:
             self._bear_with(turn)
         length = self._metrics.queue_length.labels(priority)
@@ -156,6 +165,7 @@ class JobQueue:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             length.dec()
+            self._touch()
         return self._clock() - since
 
     def _bear_with(self, turn: asyncio.Future[None]) -> None:
@@ -168,14 +178,23 @@ class JobQueue:
             self._waiting.remove(turn)
             turn.set_exception(why())
 
+    def _touch(self) -> None:
+        self.last_used_at = self._clock()
+        if self.waiting or self.in_flight or self.listening:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
     def _admit(self) -> None:
         self.in_flight += 1
+        self._touch()
         self._metrics.in_flight.inc()
 
     def _leave(self) -> None:
         self.in_flight -= 1
         self._metrics.in_flight.dec()
         self._wake()
+        self._touch()
 
     def _wake(self) -> None:
         while self._waiting and self.in_flight < self.slots:

@@ -19,7 +19,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 async def _nothing() -> None:
-    """Free nothing."""
+    """There is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Change:
 
     apply: Callable[[Generation], Generation]  # gets the current one, whatever changed meanwhile
     after: Callable[[], Awaitable[None]] = _nothing  # once it is committed: let the old go
+    give_up: Callable[[], Awaitable[None]] = _nothing  # if it is not committed after all
 
 
 class Scope(Protocol):

@@ -1,7 +1,8 @@
 """Which model, voice and language speak an order; decided from what the loaded models can do."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from indextts_daemon.errors import (
     EngineUnavailableError,
@@ -14,8 +15,9 @@ from indextts_daemon.text.language import LanguageDetector, language_name, match
 from indextts_daemon.worker.handle import WorkerState
 
 from .feelings import FeelingOrder, Mood, felt, in_mood
-from .models import Model, ModelPool
-from .moods import BUILT_IN
+from .generation import Generation
+from .models import Model
+from .pool import known
 
 OPENAI_MODELS = frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts"})  # they mean the default
 AUTO = "auto"
@@ -29,6 +31,7 @@ NEEDS = {  # what an engine must be able to act on for a client's wish to come t
 }
 SLOWEST, FASTEST = 0.5, 2.0
 SELF = "self"  # the front end through which the daemon speaks to itself
+FALLBACK = "embedded"  # what speaks when the default cannot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Route:
     """Who speaks the order, and what had to be left out for that."""
 
     model: Model
+    info: ModelInfo  # what it can do, as it was known then
     voice: Voice
     language: str
     speed: float = 1.0
@@ -61,47 +65,93 @@ class Route:
     degraded: tuple[str, ...] = ()
 
 
-class Router:
-    """Finds the speaker of an order."""
+class Absence(Protocol):
+    """Says which models have to leave the machine to somebody else for now."""
 
-    def __init__(
-        self,
-        pool: ModelPool,
-        *,
-        fallback: Model,
-        household_language: str,
-        moods: Mapping[str, Mood] = BUILT_IN,
-    ) -> None:
-        self._pool = pool
-        self._fallback = fallback
-        self._moods = moods
-        self._household = household_language
+    def may_use_gpu(self, model: Model) -> bool:
+        """Whether the model may be loaded and speak."""
+        ...
+
+    def refusal(self) -> EngineUnavailableError:
+        """Return why it may not, and for how long."""
+        ...
+
+
+class Router:
+    """Finds the speaker of an order in the generation that it is bound to."""
+
+    def __init__(self, absence: Absence | None = None) -> None:
+        self._absence = absence
         self._detector = LanguageDetector()
 
     def load(self) -> None:
         """Read the model that tells languages apart; half a second that no request should wait."""
         self._detector.load()
 
-    async def route(self, order: SpeechOrder) -> Route:
+    async def route(self, order: SpeechOrder, generation: Generation) -> Route:
         """Choose the named model, else the default, else the fallback.
 
         Raises ModelNotFoundError, VoiceNotFoundError, UnsupportedLanguageError,
         InvalidRequestError for a parameter that the model lacks, unless it is a substitute, and
         EngineUnavailableError or QueueFullError when whoever could speak is not ready in time.
         """
-        if order.model is not None and order.model not in OPENAI_MODELS:
-            return await self._offer(self._pool.get(order.model), order)
-        if offer := await self._stand_in(order):
+        cast = _Cast(generation, self._detector)
+        if _named(order):
+            assert order.model is not None  # noqa: S101 it is named
+            model = known(generation, order.model)
+            self._require_here(model)
+            return await cast.offer(model, order)
+        if self._absence is not None and not self._absence.may_use_gpu(cast.default):
+            return await self._while_away(order, cast)
+        if offer := await cast.stand_in(order):
             return offer
+        return await cast.best(order)
+
+    async def _while_away(self, order: SpeechOrder, cast: "_Cast") -> Route:
+        """Let the fallback speak for a default that is away, where the household wants that."""
+        assert self._absence is not None  # noqa: S101 it says who is away
+        if cast.generation.settings.sharing.while_away == "refuse":
+            raise self._absence.refusal()
         try:
-            return await self._offer(self._pool.default, order)
+            return await cast.plain(order)
+        except UnsupportedLanguageError:
+            raise self._absence.refusal() from None
+
+    def _require_here(self, model: Model) -> None:
+        if self._absence is not None and not self._absence.may_use_gpu(model):
+            raise self._absence.refusal()
+
+
+def _named(order: SpeechOrder) -> bool:
+    return order.model is not None and order.model not in OPENAI_MODELS
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Who there is in one generation."""
+
+    generation: Generation
+    detector: LanguageDetector
+
+    @property
+    def default(self) -> Model:
+        return self.generation.models[self.generation.default]
+
+    @property
+    def fallback(self) -> Model:
+        return self.generation.models.get(FALLBACK, self.default)
+
+    async def best(self, order: SpeechOrder) -> Route:
+        """Let the default speak, or the fallback where that cannot."""
+        try:
+            return await self.offer(self.default, order)
         except (EngineUnavailableError, UnsupportedLanguageError, VoiceNotFoundError) as refusal:
-            if self._fallback is self._pool.default:
+            if self.fallback is self.default:
                 raise
             try:
                 if isinstance(refusal, EngineUnavailableError):
-                    return await self._plain(order)
-                return await self._offer(self._fallback, order, substitute=True)
+                    return await self.plain(order)
+                return await self.offer(self.fallback, order, substitute=True)
             except VoiceNotFoundError:
                 raise refusal from None
             except UnsupportedLanguageError:
@@ -109,44 +159,45 @@ class Router:
                     raise refusal from None
                 raise
 
-    async def _stand_in(self, order: SpeechOrder) -> Route | None:
-        """Let a fallback that is ready speak at once while the default is not, where it can."""
-        ready = [model.state is WorkerState.ready for model in (self._pool.default, self._fallback)]
+    async def stand_in(self, order: SpeechOrder) -> Route | None:
+        """Let a fallback that is ready speak at once while the default is not, where it can.
+
+        A default that only sleeps and wakes quickly is waited for, unless it is urgent.
+        """
+        ready = [model.state is WorkerState.ready for model in (self.default, self.fallback)]
         if ready != [False, True]:
             return None
+        self.default.keep()
+        if self.default.wakes_soon and order.priority != "critical":
+            return None
         try:
-            return await self._plain(order)
+            return await self.plain(order)
         except (EngineUnavailableError, UnsupportedLanguageError):
             return None
 
-    async def _plain(self, order: SpeechOrder) -> Route:
+    async def plain(self, order: SpeechOrder) -> Route:
         """Let the fallback speak while the default is down: a plain voice rather than none."""
         degraded: tuple[str, ...] = ("model",)
         try:
-            offer = await self._offer(self._fallback, order, substitute=True)
+            offer = await self.offer(self.fallback, order, substitute=True)
         except VoiceNotFoundError:  # the default may have it
             degraded = ("model", "voice")
             anybody = replace(order, voice=None)
-            offer = await self._offer(self._fallback, anybody, substitute=True)
+            offer = await self.offer(self.fallback, anybody, substitute=True)
         return replace(offer, degraded=(*degraded, *offer.degraded))
 
-    async def _offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
+    async def offer(self, model: Model, order: SpeechOrder, *, substitute: bool = False) -> Route:
+        """Cast a model for an order. Raises what `Router.route` does."""
         if model.info is None or model.load_failed or model.state is not WorkerState.ready:
             await model.ready(order.priority)
-        assert model.info is not None  # noqa: S101 a ready model has one
-        voice, language = self._cast(model.info, order)
-        lacking = tuple(
-            name
-            for name, needed in NEEDS.items()
-            if getattr(order, name) is not None and needed not in model.info.parameters
-        )
-        if order.instructions is not None and (order.mood or order.emotion):
-            lacking = tuple(dict.fromkeys((*lacking, "instructions")))
-        named = order.model is not None and order.model not in OPENAI_MODELS
+        info = self.generation.info(model)
+        assert info is not None  # noqa: S101 a ready model has one
+        voice, language = self._cast(info, order)
+        lacking = _lacking(info, order)
         refused = [
             name
             for name in lacking
-            if name != "instructions" and (named or NEEDS[name] != "emotion")
+            if name != "instructions" and (_named(order) or NEEDS[name] != "emotion")
         ]
         if refused and not substitute:
             raise InvalidRequestError(
@@ -154,11 +205,12 @@ class Router:
             )
         if not substitute and order.mood is not None:
             self._mood(order.mood, voice)
-        speed, emotion = self._manner(model.info, voice, order)
+        speed, emotion = self._manner(info, voice, order)
         if order.intensity is not None and emotion is None:  # there is nothing that it could scale
             lacking = tuple(dict.fromkeys((*lacking, "intensity")))
         return Route(
             model=model,
+            info=info,
             voice=voice,
             language=language,
             speed=speed,
@@ -192,11 +244,11 @@ class Router:
 
     def _mood(self, name: str, voice: Voice) -> Mood:
         """Return a mood of the household, or one that only this voice has recorded."""
-        if name in self._moods:
-            return self._moods[name]
+        if name in self.generation.moods:
+            return self.generation.moods[name]
         if name in dict(voice.moods):
             return Mood(id=name, weights=())
-        known = ", ".join(dict.fromkeys((*self._moods, *dict(voice.moods))))
+        known = ", ".join(dict.fromkeys((*self.generation.moods, *dict(voice.moods))))
         raise InvalidRequestError(f"There is no such mood. Known are: {known}.", param="mood")
 
     def _cast(self, info: ModelInfo, order: SpeechOrder) -> tuple[Voice, str]:
@@ -220,10 +272,23 @@ class Router:
     def _language(self, order: SpeechOrder, spoken: Collection[str]) -> str | None:
         if order.language != AUTO:
             return match(order.language, spoken)
-        household = match(self._household, spoken)
+        home = self.generation.settings.language
+        household = match(home, spoken)
         if household is None and order.voice is not None:
             household = next(iter(spoken))  # the voice is known, so is what it speaks best
         return match(
-            self._detector.detect(order.text, household=household or self._household, among=spoken),
+            self.detector.detect(order.text, household=household or home, among=spoken),
             spoken,
         )
+
+
+def _lacking(info: ModelInfo, order: SpeechOrder) -> tuple[str, ...]:
+    """Name the client's wishes that a model cannot act on."""
+    lacking = tuple(
+        name
+        for name, needed in NEEDS.items()
+        if getattr(order, name) is not None and needed not in info.parameters
+    )
+    if order.instructions is not None and (order.mood or order.emotion):
+        lacking = tuple(dict.fromkeys((*lacking, "instructions")))
+    return lacking

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 import time
 
 from indextts_daemon.errors import (
@@ -11,42 +11,74 @@ from indextts_daemon.errors import (
     InvalidRequestError,
     NothingToSayError,
     SpeechError,
+    SynthesisError,
 )
 from indextts_daemon.metrics import REJECTIONS, Metrics
 from indextts_daemon.speech import AudioChunk, Sentence, SpeechRequest
 from indextts_daemon.text.cleaning import has_words
 from indextts_daemon.text.household import read_aloud
 from indextts_daemon.text.incoming import IncomingText
+from indextts_daemon.text.lexicon import Lexicon
 from indextts_daemon.text.pronunciation import without_pronunciation
 from indextts_daemon.worker.handle import JobStream
 
+from .gate import Gate
+from .generation import Binding, Generation, Generations
 from .recent import Recent, Spoken
 from .routing import SELF, Route, Router, SpeechOrder
 
 READ_AT_ONCE = 500  # characters: some four milliseconds, if they are full of figures
+RERUNS = 1  # of an order whose model went away before it sounded
+NOT_AGAIN = frozenset({"draining", "paused", "paused_gpu_busy"})  # refusals that stay
+OUR_FAULT = frozenset({"synthesis_failed", "bad_audio"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One job of a worker for an order."""
+
+    route: Route
+    stream: JobStream
+    queue_wait_s: float
+    place: AsyncExitStack
 
 
 class Speech:
-    """An order that is being spoken; iterate its audio once."""
+    """An order that is being spoken; iterate its audio once.
+
+    Should its model go away before anything has sounded, it is spoken once more by whoever can.
+    """
 
     def __init__(
-        self,
-        route: Route,
-        stream: JobStream,
-        text: IncomingText,
-        *,
-        ordered_at: float,
-        queue_wait_s: float,
+        self, order: SpeechOrder, text: IncomingText, *, binding: Binding, ordered_at: float
     ) -> None:
-        self.route = route
-        self.queue_wait_s = queue_wait_s
+        self.order = order
+        self._binding = binding
         self.complete = False
         self.audio_s = 0.0
         self.first_audio_s: float | None = None
         self.stages: dict[str, float] = {}
         self._ordered_at = ordered_at
-        self._stream = stream
         self._text = text
+        self._said: list[str] = []  # sentences as they were written, as far as they have come
+        self._attempt: _Attempt | None = None
+        self._reruns = RERUNS
+        self._router: Router | None = None
+
+    @property
+    def generation(self) -> Generation:
+        """What it is bound to, whatever is reloaded meanwhile."""
+        return self._binding.generation
+
+    @property
+    def route(self) -> Route:
+        """Who speaks it."""
+        return self._current.route
+
+    @property
+    def queue_wait_s(self) -> float:
+        """Seconds that it waited for a place."""
+        return self._current.queue_wait_s
 
     @property
     def elapsed_s(self) -> float:
@@ -74,28 +106,108 @@ class Speech:
     def end(self) -> None:
         """Say that the text has arrived whole."""
         self._speak_on(self._text.end())
-        self._stream.end()
+        self._current.stream.end()
+
+    async def begin(self, router: Router) -> None:
+        """Find a speaker and give it what has arrived; once more if it goes away meanwhile.
+
+        Raises what `Router.route` raises, QueueFullError and EngineUnavailableError.
+        """
+        self._router = router
+        try:
+            await self._try(router)
+        except EngineUnavailableError as err:
+            await self._again(err)
+
+    async def close(self) -> None:
+        """Stop it within one step, and give back its place."""
+        if self._attempt is not None:
+            self._attempt.stream.cancel()
+            await self._attempt.place.aclose()
+
+    @property
+    def _current(self) -> _Attempt:
+        assert self._attempt is not None  # noqa: S101 nobody gets it before it has begun
+        return self._attempt
 
     def _speak_on(self, sentences: list[str]) -> None:
-        for sentence in _read(sentences, self.route):
-            self._stream.append(sentence)
+        self._said += sentences
+        for sentence in _read(sentences, self.route, self.generation.lexicon):
+            self._current.stream.append(sentence)
+
+    async def _again(self, err: EngineUnavailableError) -> None:
+        """Try once more, unless it has sounded. Raises `err` where that would not help."""
+        if self.audio_s or not self._reruns or err.error_code in NOT_AGAIN or not self._router:
+            raise err
+        self._reruns -= 1
+        self._binding.renew()
+        await self._try(self._router)
+
+    async def _try(self, router: Router) -> None:
+        await self.close()
+        route = await router.route(self.order, self.generation)
+        self._binding.settle(route.model)
+        async with AsyncExitStack() as stack:
+            place = await stack.enter_async_context(route.model.queue.place(self.order.priority))
+            stream = await self._submitted(route)
+            stream.when_made(place.release)  # a slow listener holds up nobody
+            self._attempt = _Attempt(
+                route=route, stream=stream, queue_wait_s=place.waited_s, place=stack.pop_all()
+            )
+
+    async def _submitted(self, route: Route) -> JobStream:
+        """Give a worker what has arrived of the text. Raises EngineUnavailableError.
+
+        A long text is read beside the event loop, which it would hold up for tens of milliseconds;
+        one that is still arriving must not find us away.
+        """
+        if not self._said:
+            self._said = self._text.begin(route.language)
+        arrived, whole = self._said, self._text.ended
+        if whole and sum(map(len, arrived)) > READ_AT_ONCE:
+            sentences = await asyncio.to_thread(_read, arrived, route, self.generation.lexicon)
+        else:
+            sentences = _read(arrived, route, self.generation.lexicon)
+        return route.model.speaker().submit(
+            SpeechRequest(
+                language=route.language,
+                speed=route.speed,
+                seed=self.order.seed or 0,
+                emotion=route.emotion,
+            ),
+            route.voice,
+            sentences,
+            end=whole,
+        )
 
     async def __aiter__(self) -> AsyncIterator[AudioChunk]:
         """Yield the audio as it is made. Raises SynthesisError, EngineUnavailableError."""
-        async for chunk in self._stream:
-            self.audio_s += len(chunk.samples) / chunk.sample_rate
-            for stage, seconds in chunk.stages.items():
-                self.stages[stage] = self.stages.get(stage, 0.0) + seconds
-            if chunk.samples.size:
-                yield chunk
-        self.complete = True
+        while not self.complete:
+            try:
+                async for chunk in self._current.stream:
+                    self.audio_s += len(chunk.samples) / chunk.sample_rate
+                    for stage, seconds in chunk.stages.items():
+                        self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+                    if chunk.samples.size:
+                        yield chunk
+                self.complete = True
+            except EngineUnavailableError as err:
+                await self._again(err)
+            except SynthesisError as err:
+                if err.error_code in OUR_FAULT:
+                    self.route.model.note_failure()
+                raise
 
 
 class Synthesizer:
     """Speaks orders, and knows how many are under way."""
 
-    def __init__(self, router: Router, metrics: Metrics) -> None:
+    def __init__(
+        self, router: Router, generations: Generations, metrics: Metrics, gate: Gate | None = None
+    ) -> None:
         self._router = router
+        self._generations = generations
+        self._gate = gate or Gate()
         self._metrics = metrics
         self.recent = Recent()
         self._draining = asyncio.Event()
@@ -133,17 +245,16 @@ class Synthesizer:
             if text is None:
                 text = IncomingText.whole(order.text)
                 order = replace(order, text=text.arrived)
-            route = await self._route(order)
-            async with route.model.queue.place(order.priority) as place:
-                stream = await _submitted(order, route, text)
-                stream.when_made(place.release)  # a slow listener holds up nobody
-                speech = Speech(
-                    route, stream, text, ordered_at=ordered_at, queue_wait_s=place.waited_s
-                )
+            _require_words(order)
+            await self._gate.passed(order, self._generations.current)
+            with self._generations.bound() as binding:
+                begun = Speech(order, text, binding=binding, ordered_at=ordered_at)
                 try:
+                    await begun.begin(self._router)
+                    speech = begun
                     yield speech
                 finally:
-                    stream.cancel()
+                    await begun.close()
         except BaseException as err:
             self._account(order, speech, (text.failure if text else None) or err)
             raise
@@ -181,15 +292,6 @@ class Synthesizer:
                 retry_after_s=10.0,
             )
 
-    async def _route(self, order: SpeechOrder) -> Route:
-        """Find who speaks the words that an order begins with, which are clean."""
-        if not has_words(order.text):
-            raise NothingToSayError(
-                "There is no word to speak in the input. Write some letters or digits.",
-                param="input",
-            )
-        return await self._router.route(order)
-
     def _account(
         self, order: SpeechOrder, speech: Speech | None, error: BaseException | None
     ) -> None:
@@ -224,43 +326,25 @@ class Synthesizer:
             metrics.real_time_factor.observe(engine_s / speech.audio_s)
 
 
-async def _submitted(order: SpeechOrder, route: Route, text: IncomingText) -> JobStream:
-    """Give a worker what has arrived of the text. Raises EngineUnavailableError.
-
-    A long text is read beside the event loop, which it would hold up for tens of milliseconds;
-    one that is still arriving must not find us away.
-    """
-    arrived, whole = text.begin(route.language), text.ended
-    if whole and sum(map(len, arrived)) > READ_AT_ONCE:
-        sentences = await asyncio.to_thread(_read, arrived, route)
-    else:
-        sentences = _read(arrived, route)
-    return route.model.speaker().submit(
-        SpeechRequest(
-            language=route.language,
-            speed=route.speed,
-            seed=order.seed or 0,
-            emotion=route.emotion,
-        ),
-        route.voice,
-        sentences,
-        end=whole,
-    )
-
-
-def _read(sentences: list[str], route: Route) -> list[Sentence]:
-    """Add to what is written how it is read aloud by the route's model."""
-    info = route.model.info
-    spelled_out = info is not None and bool(info.pronunciation)
-    return [
-        Sentence(
-            raw=raw,
-            normalized=read_aloud(
-                raw if spelled_out else without_pronunciation(raw), route.language
-            ),
+def _require_words(order: SpeechOrder) -> None:
+    if not has_words(order.text):
+        raise NothingToSayError(
+            "There is no word to speak in the input. Write some letters or digits.",
+            param="input",
         )
-        for raw in sentences
-    ]
+
+
+def _read(sentences: list[str], route: Route, lexicon: Lexicon) -> list[Sentence]:
+    """Say things as the household does, and add how that is read aloud by the route's model."""
+    spells_out = route.info.pronunciation
+    found = []
+    for written in sentences:
+        raw = lexicon.applied(
+            written, language=route.language, voice=route.voice.id, spells_out=spells_out
+        )
+        told = raw if spells_out else without_pronunciation(raw)
+        found.append(Sentence(raw=raw, normalized=read_aloud(told, route.language)))
+    return found
 
 
 def _outcome(speech: Speech | None, error: BaseException | None) -> str:

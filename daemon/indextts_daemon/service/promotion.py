@@ -1,0 +1,181 @@
+"""Promotion: a model loads and speaks to nobody before anybody hears it.
+
+Beside the one whose place it takes where the memory allows, else after that one has left, while
+those who come wait at the gate.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+import logging
+from typing import Protocol
+
+from indextts_daemon.errors import EngineUnavailableError, SpeechError
+from indextts_daemon.speech import Say, say_nothing
+from indextts_daemon.worker.handle import WorkerSpec, WorkerState
+
+from .gate import Gate
+from .generation import Generations
+from .models import Model
+from .operations import Running
+
+LOGGER = logging.getLogger(__name__)
+
+Audition = Callable[[Model, Say], Awaitable[Mapping[str, object]]]  # or raises SpeechError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """How a model can come in."""
+
+    mode: str  # side_by_side or in_place
+    reason: str
+    leaving: Sequence[Model] = ()  # who has to make room before
+
+
+class Room(Protocol):
+    """Knows how much memory there is, and who needs how much."""
+
+    async def entrance(
+        self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
+    ) -> Entrance:
+        """Say how a model can come in. Raises SpeechError where it cannot at all."""
+        ...
+
+
+class Absent(Protocol):
+    """Knows whether the GPU was left to somebody else."""
+
+    @property
+    def when_paused(self) -> asyncio.Event:
+        """Set while it is."""
+        ...
+
+    def may_use_gpu(self, model: Model) -> bool:
+        """Whether the model may be loaded and speak."""
+        ...
+
+    def refusal(self) -> EngineUnavailableError:
+        """Return why it may not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A model's place, until it is taken with a commit or given back."""
+
+    take: Callable[[], None]
+    give_back: Callable[[], Awaitable[None]]
+
+
+def _nothing() -> None:
+    """There is nothing to take."""
+
+
+async def _nothing_more() -> None:
+    """There is nothing to give back."""
+
+
+class Promoter:
+    """Has models loaded and heard; used by one operation at a time."""
+
+    def __init__(
+        self,
+        generations: Generations,
+        *,
+        room: Room,
+        audition: Audition,
+        gate: Gate,
+        absent: Absent,
+    ) -> None:
+        self._generations = generations
+        self._room = room
+        self._audition = audition
+        self._gate = gate
+        self._absent = absent
+
+    def may_load(self, model: Model) -> bool:
+        """Whether a model may be loaded now."""
+        return self._absent.may_use_gpu(model)
+
+    async def promote(self, model: Model, *, replaced: Model | None, running: Running) -> Seat:
+        """Load a model and hear it. Raises SpeechError; it is then ended, and all is as before."""
+        if not self._absent.may_use_gpu(model):
+            raise self._absent.refusal()
+        if model.state is WorkerState.ready:
+            await self._audit(model, running)
+            return Seat(take=_nothing, give_back=_nothing_more)
+        entrance = await self._entrance(model, replaced)
+        running.detail(mode=entrance.mode, why=entrance.reason)
+        leaving = list(entrance.leaving)
+        if leaving:
+            await self._make_room(leaving, running)
+        try:
+            await self._loaded_and_heard(model, running)
+        except BaseException:
+            await asyncio.shield(self._give_back(model, leaving))
+            raise
+        return Seat(
+            take=lambda: self._take(leaving),
+            give_back=lambda: self._give_back(model, leaving),
+        )
+
+    async def _entrance(self, model: Model, replaced: Model | None) -> Entrance:
+        residents = [
+            other
+            for other in self._generations.current.models.values()
+            if other is not model and other.worker is not None
+        ]
+        return await self._room.entrance(model.spec, residents=residents, replaced=replaced)
+
+    async def _make_room(self, leaving: Sequence[Model], running: Running) -> None:
+        """Let models finish and end them; whoever comes for one of them waits at the gate."""
+        limits = self._generations.current.settings.models
+        self._gate.shut({model.id for model in leaving}, hold_s=limits.max_hold_s)
+        running.say("It waits for its place: what is being spoken is finished first.")
+        for model in leaving:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limits.drain_timeout_s):
+                    await self._generations.unneeded(model)
+            model.held = True
+            await model.unload(timeout_s=0)
+
+    async def _loaded_and_heard(self, model: Model, running: Running) -> None:
+        model.on_progress = running.say
+        work = asyncio.create_task(self._audit(model, running))
+        paused = asyncio.create_task(self._absent.when_paused.wait())
+        try:
+            await asyncio.wait({work, paused}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not self._absent.may_use_gpu(model):
+                raise self._absent.refusal()
+            await work
+        finally:
+            for task in (work, paused):
+                task.cancel()
+            await asyncio.wait({work, paused})
+            model.on_progress = say_nothing
+
+    async def _audit(self, model: Model, running: Running) -> None:
+        await model.trial()
+        running.detail(canary=dict(await self._audition(model, running.say)))
+
+    def _take(self, leaving: Sequence[Model]) -> None:
+        for model in leaving:
+            model.held = False
+        self._gate.open()
+
+    async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
+        """End the model, and have those back that made room for it."""
+        await model.unload(timeout_s=0)
+        for other in leaving:
+            other.held = False
+            other.keep()
+        try:
+            for other in leaving:
+                with suppress(SpeechError):
+                    await other.ready("critical")
+                if other.state is not WorkerState.ready:
+                    LOGGER.error("model %s does not come back: %s", other.id, other.reason)
+        finally:
+            self._gate.open()

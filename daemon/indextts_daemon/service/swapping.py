@@ -1,0 +1,174 @@
+"""Swaps: what a new line-up asks for is promoted, and committed as a whole or not at all."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from indextts_daemon.config import Settings
+from indextts_daemon.errors import SpeechError
+from indextts_daemon.worker.handle import WorkerSpec
+
+from .generation import Generation, Generations
+from .lineup import Lineup, same
+from .models import Model
+from .operations import Running
+from .pool import ModelPool
+from .probation import Probation
+from .promotion import Promoter, Seat
+from .reloading import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The last promotion that did not come about, or did not last."""
+
+    failed: str  # why, in a sentence
+    model: str
+    version: str
+
+
+class Swapper:
+    """Turns line-ups into changes; used by one operation at a time."""
+
+    def __init__(
+        self,
+        generations: Generations,
+        pool: ModelPool,
+        *,
+        make: Callable[[WorkerSpec], Model],
+        promoter: Promoter,
+        probation: Probation,
+    ) -> None:
+        self.refusal: Refusal | None = None
+        self._generations = generations
+        self._pool = pool
+        self._make = make
+        self._promoter = promoter
+        self._probation = probation
+
+    async def staged(
+        self,
+        lineup: Lineup,
+        settings: Settings,
+        running: Running,
+        *,
+        undo: Callable[[str], None],
+        wanted: Collection[str] = (),
+    ) -> Change:
+        """Make everything ready for a line-up, with the models `wanted` loaded.
+
+        `undo` is told why, should what was promoted fail in its probation. Raises SpeechError when
+        a model that has to speak does not; nothing has changed then.
+        """
+        current = self._generations.current
+        fresh = self._fresh(lineup, current)
+        seats: dict[Model, Seat] = {}
+        try:
+            for id_ in self._to_prove(lineup, fresh, wanted):
+                model = fresh.get(id_) or current.models[id_]
+                replaced = current.models.get(id_) if id_ in fresh else None
+                seats[model] = await self._promoted(model, replaced, running)
+        except BaseException:
+            await asyncio.shield(_give_back(seats.values(), fresh.values()))
+            raise
+
+        def apply(generation: Generation) -> Generation:
+            for model in seats:
+                if model.id == lineup.default:
+                    self.refusal = None
+                    lasts_s = settings.models.probation_s
+                    self._probation.begin(model, lasts_s=lasts_s, undo=self._undoing(model, undo))
+            return _applied(generation, lineup, settings, fresh=fresh, proven=seats)
+
+        async def after() -> None:
+            for seat in seats.values():
+                seat.take()
+            timeout_s = settings.models.drain_timeout_s
+            gone = set(current.models.values()) - set(self._pool)
+            await asyncio.gather(*(self._pool.retire(model, timeout_s=timeout_s) for model in gone))
+
+        return Change(
+            apply=apply,
+            after=after,
+            give_up=lambda: _give_back(seats.values(), fresh.values()),
+        )
+
+    def _fresh(self, lineup: Lineup, current: Generation) -> dict[str, Model]:
+        """Make the models that are new, or other than they were; nothing is told of them yet."""
+        fresh = {
+            id_: self._make(spec)
+            for id_, spec in lineup.specs.items()
+            if id_ not in current.models or not same(current.models[id_].spec, spec)
+        }
+        for model in fresh.values():
+            model.shown = False
+        return fresh
+
+    def _to_prove(
+        self, lineup: Lineup, fresh: Mapping[str, Model], wanted: Collection[str]
+    ) -> list[str]:
+        """Name the models that have to speak before the line-up may count.
+
+        What has left the GPU to somebody else is proven by nothing but its return.
+        """
+        current = self._generations.current
+        changed = {id_ for id_ in fresh if id_ in current.models and current.models[id_].worker}
+        if lineup.default in fresh or lineup.default != current.default:
+            changed.add(lineup.default)
+        here = {
+            id_ for id_ in changed if self._promoter.may_load(fresh.get(id_) or current.models[id_])
+        }
+        return [id_ for id_ in lineup.specs if id_ in {*here, *wanted}]
+
+    async def _promoted(self, model: Model, replaced: Model | None, running: Running) -> Seat:
+        try:
+            return await self._promoter.promote(model, replaced=replaced, running=running)
+        except SpeechError as err:
+            if err.error_code not in {"paused", "paused_gpu_busy"}:
+                self._refuse(model, err.message)
+            raise
+
+    def _undoing(self, model: Model, undo: Callable[[str], None]) -> Callable[[str], None]:
+        def undone(why: str) -> None:
+            self._refuse(model, why)
+            undo(why)
+
+        return undone
+
+    def _refuse(self, model: Model, why: str) -> None:
+        self.refusal = Refusal(failed=why, model=model.id, version=model.spec.version)
+
+
+def _applied(
+    generation: Generation,
+    lineup: Lineup,
+    settings: Settings,
+    *,
+    fresh: Mapping[str, Model],
+    proven: Collection[Model],
+) -> Generation:
+    """Return the generation with a line-up in it; its models are told, the proven ones kept."""
+    models = {id_: fresh.get(id_) or generation.models[id_] for id_ in lineup.specs}
+    for id_, model in models.items():
+        model.adopt(lineup.specs[id_], capacity=settings.queue.capacity)
+    for id_, model in fresh.items():
+        if id_ in generation.models:
+            generation.models[id_].shown = False
+        model.show()
+    for model in proven:
+        model.keep()
+    return replace(
+        generation,
+        settings=settings,
+        models=models,
+        default=lineup.default,
+        reason=lineup.reason,
+        voices={model: v for model, v in generation.voices.items() if model in models.values()},
+    )
+
+
+async def _give_back(seats: Collection[Seat], fresh: Collection[Model]) -> None:
+    for seat in seats:
+        await seat.give_back()
+    for model in fresh:
+        await model.close()
