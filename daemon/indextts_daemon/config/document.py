@@ -43,33 +43,33 @@ class Document:
     origins: dict[str, Origin]
 
 
-def read_text(file: Path, *, name: str | None = None) -> str:
+def read_text(file: Path, *, name: str | None = None, most_bytes: int = MOST_BYTES) -> str:
     """Return what is written in a file, which the words call `name`. Raises SettingsError."""
     name = file.name if name is None else name
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             _refuse(f"{name} is not a file.")
         with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
+            content = opened.read(most_bytes + 1)
     except OSError as err:
         raise SettingsError(f"{name} cannot be read ({err.strerror}).") from err
-    return decoded(content, name=name)
+    return decoded(content, name=name, most_bytes=most_bytes)
 
 
-def decoded(content: bytes, *, name: str) -> str:
+def decoded(content: bytes, *, name: str, most_bytes: int = MOST_BYTES) -> str:
     """Return bytes as text, to the last of its characters. Raises SettingsError."""
-    if len(content) > MOST_BYTES:
-        _refuse(f"{name} is larger than {MOST_BYTES // 1024} KiB.")
+    _require_size(len(content), name, most_bytes)
     try:
         return content.decode()
     except UnicodeDecodeError as err:
         raise SettingsError(f"{name} is not UTF-8 text.") from err
 
 
-def parse(text: str, *, name: str) -> Document:
+def parse(
+    text: str, *, name: str, most_bytes: int = MOST_BYTES, example: str = "engine: auto"
+) -> Document:
     """Read a text, which the words call `name`. Raises SettingsError."""
-    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        _refuse(f"{name} is larger than {MOST_BYTES // 1024} KiB.")
+    _require_size(len(text.encode("utf-8", "surrogatepass")), name, most_bytes)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -84,8 +84,7 @@ def parse(text: str, *, name: str) -> Document:
     except yaml.YAMLError as err:
         raise _unreadable(err, text, name) from err
     if tree is not None and not isinstance(tree, dict):
-        words = "expected keys and values, such as `engine: auto`."
-        _refuse(f"{name}, line 1: {words}", line=1)
+        _refuse(f"{name}, line 1: expected keys and values, such as `{example}`.", line=1)
     return Document(tree=tree or {}, origins=origins)
 
 
@@ -232,6 +231,11 @@ def _unreadable(err: yaml.YAMLError, text: str, name: str) -> SettingsError:
             words = "there is a tab; indent with spaces"
     where = name if line is None else f"{name}, line {line}"
     return refused([Problem(message=f"{where}: {words}.", line=line)])
+
+
+def _require_size(size: int, name: str, most_bytes: int) -> None:
+    if size > most_bytes:
+        _refuse(f"{name} is larger than {most_bytes // 1024} KiB.")
 
 
 def _refuse(message: str, *, path: str = "", line: int | None = None) -> NoReturn:
