@@ -7,9 +7,11 @@ import fcntl
 import os
 from pathlib import Path
 import resource
+import signal
 import socket
 from typing import IO, Any
 
+_PR_SET_PDEATHSIG = 1
 _M_PERTURB = -6  # mallopt's name for: fill what is allocated with this byte's complement
 
 
@@ -36,10 +38,48 @@ def lower_priority(nice: int) -> None:
         os.nice(nice)
 
 
+def children() -> frozenset[int]:
+    """Return the processes that this one has started and not lost; none without /proc."""
+    found: set[int] = set()
+    for threads in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError, ValueError):  # of a thread that has ended meanwhile
+            found.update(map(int, threads.read_text().split()))
+    return frozenset(found)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when the one that started it ends, where the system can (Linux)."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def end_group(leader: int) -> None:
+    """Kill a process and all it has started, if they stayed in its group."""
+    with suppress(ProcessLookupError, PermissionError):  # none are left; the number is another's
+        os.killpg(leader, signal.SIGKILL)
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return how much memory a process holds; None if it has ended, or without a /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def go_first() -> None:
     """Have this process ended before any other of the user's when the memory is used up."""
     with suppress(OSError):  # of a system without /proc
         Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def bound_process(*, memory_bytes: int, cpu_s: int) -> None:
+    """End this process where it wants more memory or time; it leaves no core behind."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def raise_file_limit() -> None:
