@@ -1,6 +1,8 @@
 """The graphics card, as the driver describes it; torch is not needed for that."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pynvml  # type: ignore[import-untyped]
 
@@ -19,6 +21,38 @@ class Gpu:
     there: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuProcess:
+    """A process on the card; some drivers keep to themselves how much of it it holds."""
+
+    pid: int
+    memory_bytes: int | None
+    graphics: bool  # it draws: a desktop, a browser, a game
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuUsage:
+    """Who holds how much of the card's memory; None is what the driver does not tell."""
+
+    total_bytes: int
+    free_bytes: int
+    ours_bytes: int | None
+    foreign: tuple[GpuProcess, ...] | None
+    load: float | None  # how much of the last moment the card was at work, 0 to 1
+
+    @property
+    def used_bytes(self) -> int:
+        """What anybody holds, the driver too."""
+        return self.total_bytes - self.free_bytes
+
+    @property
+    def foreign_bytes(self) -> int | None:
+        """What the processes of others hold, as far as that is told."""
+        told = [process.memory_bytes for process in self.foreign or ()]
+        known = [held for held in told if held is not None]
+        return None if self.foreign is None or len(known) < len(told) else sum(known)
+
+
 def look() -> Gpu:
     """Describe the first card and judge whether IndexTTS can use it."""
     try:
@@ -34,6 +68,88 @@ def look() -> Gpu:
         )
     finally:
         pynvml.nvmlShutdown()
+
+
+def usage(ours: Collection[int], *, failed: Callable[[], object]) -> GpuUsage | None:
+    """Measure the first card, as seen by the processes `ours`; None without one.
+
+    Never raises: `failed` is called for each driver error, and what it hides is None.
+    """
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError_LibraryNotFound:
+        return None  # there is no driver, which is no error
+    except pynvml.NVMLError:
+        failed()
+        return None
+    try:
+        return _measured(frozenset(ours), failed)
+    except pynvml.NVMLError:
+        failed()
+        return None
+    finally:
+        _let_go(failed)
+
+
+def _measured(ours: frozenset[int], failed: Callable[[], object]) -> GpuUsage | None:
+    if not pynvml.nvmlDeviceGetCount():
+        return None
+    card = pynvml.nvmlDeviceGetHandleByIndex(0)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(card)
+    processes = _processes(card, failed)
+    held = [one.memory_bytes for one in processes or () if one.pid in ours]
+    known = [bytes_ for bytes_ in held if bytes_ is not None]
+    return GpuUsage(
+        total_bytes=memory.total,
+        free_bytes=memory.free,
+        ours_bytes=None if processes is None or len(known) < len(held) else sum(known),
+        foreign=None
+        if processes is None
+        else tuple(process for process in processes if process.pid not in ours),
+        load=_load(card, failed),
+    )
+
+
+def _processes(card: Any, failed: Callable[[], object]) -> tuple[GpuProcess, ...] | None:
+    """List who is on the card, each once; None if the driver does not tell who computes."""
+    computing = _asked(pynvml.nvmlDeviceGetComputeRunningProcesses, card, failed)
+    drawing = _asked(pynvml.nvmlDeviceGetGraphicsRunningProcesses, card, failed) or ()
+    if computing is None:
+        return None
+    draws = {one.pid for one in drawing}
+    found: dict[int, GpuProcess] = {}
+    for one in (*computing, *drawing):  # who does both is listed twice
+        before = found.get(one.pid)
+        told = [one.usedGpuMemory, before.memory_bytes if before else None]
+        found[one.pid] = GpuProcess(
+            pid=one.pid,
+            memory_bytes=max((held for held in told if held is not None), default=None),
+            graphics=one.pid in draws,
+        )
+    return tuple(found.values())
+
+
+def _load(card: Any, failed: Callable[[], object]) -> float | None:
+    rates = _asked(pynvml.nvmlDeviceGetUtilizationRates, card, failed)
+    return None if rates is None else rates.gpu / 100
+
+
+def _asked(ask: Callable[[Any], Any], card: Any, failed: Callable[[], object]) -> Any:
+    """Ask for what not every card and driver tells."""
+    try:
+        return ask(card)
+    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_FunctionNotFound):
+        return None
+    except pynvml.NVMLError:
+        failed()
+        return None
+
+
+def _let_go(failed: Callable[[], object]) -> None:
+    try:
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        failed()
 
 
 def _described() -> Gpu:
