@@ -44,6 +44,7 @@ class Binding:
     def settle(self, model: Model) -> None:
         """Say that of all models it needs this one only."""
         self.needs = frozenset({model})
+        self._generations.let_go()
 
     def renew(self) -> None:
         """Begin anew with what is current: nothing has come of it so far."""
@@ -68,7 +69,11 @@ class Generations:
             yield binding
         finally:
             self._bindings.discard(binding)
-            self._left.set()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Wake who waits for somebody to need less."""
+        self._left.set()
 
     def commit(self, change: Callable[[Generation], Generation]) -> Generation:
         """Put what `change` makes of the current generation in its place."""

@@ -4,10 +4,10 @@ Knows no files and no models: a scope stages what was asked of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 import logging
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from indextts_daemon.errors import Problem, SettingsError, SpeechError, place_of
 
@@ -16,6 +16,7 @@ from .generation import Generation, Generations
 from .operations import Operation, Operations, Result, Running
 
 LOGGER = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 async def _nothing() -> None:
@@ -55,7 +56,7 @@ class Reloader:
         self._scopes: dict[str, Scope] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._follow_up: dict[str, asyncio.Task[Operation]] = {}  # has not begun yet
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def add(self, scope: Scope, *, turn: asyncio.Lock | None = None) -> None:
         """Take up a scope; those that share a turn never run at the same time."""
@@ -82,10 +83,7 @@ class Reloader:
         """
         if wish is None and (task := self._follow_up.get(scope)) is not None:
             return await asyncio.shield(task)
-        running = self.operations.begin(scope, action, who=who, subject=subject)
-        task = asyncio.create_task(self._in_turn(scope, wish, running))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _, task = self._begin(scope, wish, who=who, action=action, subject=subject)
         if wish is None:
             self._follow_up[scope] = task
         return await asyncio.shield(task)
@@ -94,11 +92,19 @@ class Reloader:
         self, scope: str, *, who: str, wish: object, action: str, subject: str = ""
     ) -> Operation:
         """Begin it, and return it at once."""
+        return self._begin(scope, wish, who=who, action=action, subject=subject)[0]
+
+    def _begin(
+        self, scope: str, wish: object, *, who: str, action: str, subject: str
+    ) -> tuple[Operation, asyncio.Task[Operation]]:
         running = self.operations.begin(scope, action, who=who, subject=subject)
-        task = asyncio.create_task(self._in_turn(scope, wish, running))
+        return running.now, self._hold(self._in_turn(scope, wish, running))
+
+    def _hold(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return running.now
+        return task
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -130,9 +136,7 @@ class Reloader:
         self._events.publish("generation", generation=generation.number, scope=scope.name)
         done = running.end(Result.applied, generation=generation.number)
         LOGGER.info("generation %d: %s %s", generation.number, scope.name, done.action)
-        freeing = asyncio.create_task(self._free(scope.name, change))
-        self._tasks.add(freeing)
-        freeing.add_done_callback(self._tasks.discard)
+        self._hold(self._free(scope.name, change))
         return done
 
     async def _free(self, scope: str, change: Change) -> None:
