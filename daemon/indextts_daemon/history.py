@@ -70,8 +70,8 @@ class History:
                 return version
         raise SettingsError(f"There is no version {number}.", code="version_not_found")
 
-    def before(self, text: str) -> Version:
-        """Return what was in force before `text`; the last one where that is no version at all.
+    def before(self, text: str | None) -> Version:
+        """Return what was in force before `text`; the last one where that is no version, or None.
 
         Once it is in force in its turn, the next call goes a step further back. Raises
         SettingsError, `version_not_found`.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 import stat
+from textwrap import shorten
 from typing import Any, NoReturn, TypeVar
 
 import voluptuous as vol
@@ -226,7 +227,7 @@ def _unreadable(err: yaml.YAMLError, text: str, name: str) -> SettingsError:
     else:
         mark = getattr(err, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        words = getattr(err, "problem", None) or "it is not YAML"
+        words = shorten(getattr(err, "problem", None) or "it is not YAML", _LONGEST_KEY)
         if "'\\t'" in words:
             words = "there is a tab; indent with spaces"
     where = name if line is None else f"{name}, line {line}"
