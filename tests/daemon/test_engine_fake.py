@@ -1,13 +1,17 @@
 """The fake engine: its samples tell who said what, and it breaks where it is told to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+import subprocess
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from indextts_daemon.engines.fake import FakeEngine, FakeOptions, create
-from indextts_daemon.errors import VoiceNotFoundError
+from indextts_daemon.engines.fake import FakeEngine, create
+from indextts_daemon.engines.fake_options import FakeOptions
+from indextts_daemon.errors import EngineUnavailableError, OutOfMemoryError, VoiceNotFoundError
 from indextts_daemon.speech import (
     AudioChunk,
     Failed,
@@ -163,3 +167,142 @@ def test_a_foreign_voice_is_refused() -> None:
     voice = Voice(id="zork", name="", languages=("en",), models=(), revision="")
     with pytest.raises(VoiceNotFoundError):
         create({}).start(JOB, SpeechRequest(language="en"), voice)
+
+
+@pytest.mark.parametrize(("handle", "tag"), [("7", 7), ("-32768", -32768), ("32767", 32767)])
+def test_a_recorded_voice_is_known_by_its_handle(handle: str, tag: int) -> None:
+    lena = Voice(id="lena", name="", languages=("en",), models=(), revision="", handle=handle)
+    engine = create({})
+    for voice in (lena, replace(lena, id="fake-02")):
+        engine.start(JOB, SpeechRequest(language="en"), voice)
+        engine.append(JOB, Sentence.plain("One."))
+        engine.end(JOB)
+        assert_spoken_by_fake(spoken(engine), ["One."], tag=tag)
+
+
+@pytest.mark.parametrize("handle", ["32768", "-32769", "one", "1.5", "0x1"])
+def test_a_handle_that_is_no_number_of_a_voice_is_refused(handle: str) -> None:
+    voice = Voice(id="fake-01", name="", languages=(), models=(), revision="", handle=handle)
+    with pytest.raises(VoiceNotFoundError):
+        create({}).start(JOB, SpeechRequest(language="en"), voice)
+
+
+def test_it_plays_another_model_in_languages_of_its_own() -> None:
+    info = create({"id": "house-2", "name": "House", "languages": ["fr", "it"]}).info
+    assert (info.id, info.name, info.engine) == ("house-2", "House", "fake")
+    assert {voice.models for voice in info.voices} == {("house-2",)}
+    assert [voice.languages for voice in info.voices[:3]] == [("fr",), ("it",), ("fr",)]
+
+
+@pytest.mark.parametrize(
+    ("sound", "spoiled"),
+    [
+        ("silent", lambda samples: not samples.any()),
+        ("clipped", lambda samples: set(samples.tolist()) == {-1.0, 1.0}),
+        ("nan", lambda samples: np.isnan(samples).all()),
+    ],
+)
+def test_what_it_says_is_spoiled_after_it_has_spoken_once(sound: str, spoiled: object) -> None:
+    engine = FakeEngine(FakeOptions(sound=sound))
+    begin(engine, JOB, "One.")
+    assert_spoken_by_fake(spoken(engine), ["One."], tag=1)
+    for _ in range(2):
+        begin(engine, JOB, "One.")
+        samples = spoken(engine)
+        assert len(samples) == 4 * 1440
+        assert spoiled(samples)  # type: ignore[operator]
+
+
+def test_an_endless_job_ends_when_it_is_cancelled() -> None:
+    engine = FakeEngine(FakeOptions(sound="endless"))
+    begin(engine, JOB, "One.")
+    spoken(engine)
+    begin(engine, JOB, "One.")
+    for _ in range(1000):
+        [(_, outcome)] = engine.step()
+        assert isinstance(outcome, AudioChunk)
+        assert outcome.samples.size
+    engine.cancel(JOB)
+    assert engine.step() == []
+
+
+def test_it_dies_after_as_many_jobs_as_it_is_told() -> None:
+    script = """
+from indextts_daemon.engines.fake import create
+from indextts_daemon.speech import JobId, Sentence, SpeechRequest
+engine = create({"dies_after": 2})
+for number in range(9):
+    engine.start(JobId(number), SpeechRequest(language="en"), engine.info.voices[0])
+    engine.append(JobId(number), Sentence.plain("One."))
+    engine.end(JobId(number))
+    while engine.step():
+        pass
+    print(number, flush=True)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (run.stdout.split(), run.returncode) == ([b"0", b"1", b"2"], 70)
+
+
+def test_its_memory_is_really_held_until_it_is_relieved() -> None:
+    script = """
+import gc, os, sys
+from indextts_daemon.engines.fake import create
+from indextts_daemon.posix import resident_bytes
+held = [resident_bytes(os.getpid())]
+engine = create({"memory_mib": 64})
+held.append(resident_bytes(os.getpid()))
+assert engine.relieve()
+held.append(resident_bytes(os.getpid()))
+print(*(bytes >> 20 for bytes in held))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    before, loaded, relieved = map(int, run.stdout.split())
+    assert 60 <= loaded - before <= 70
+    assert relieved - before < 8
+
+
+def test_a_sentence_that_finds_no_memory_stays_the_next_one() -> None:
+    engine = FakeEngine(FakeOptions())
+    begin(engine, JOB, "One.", "{{oom}}Two.", "Three.")
+    begin(engine, OTHER, "x" * 20)
+    with pytest.raises(OutOfMemoryError) as error:
+        list(outcomes(engine))
+    assert error.value.job == JOB
+    for _ in range(2):
+        with pytest.raises(OutOfMemoryError):
+            engine.step()
+    engine.cancel(JOB)
+    rest = [o for j, o in outcomes(engine)]
+    assert isinstance(rest.pop(), Finished)
+    assert rest
+
+
+def test_memory_that_is_found_at_the_second_try_changes_nothing() -> None:
+    engine = FakeEngine(FakeOptions())
+    words = ["One.", "{{oom once}}Two.", "{{oom once}}Three."]
+    begin(engine, JOB, *words)
+    begin(engine, OTHER, "x" * 20)
+    said: dict[JobId, list[NDArray[np.float32]]] = {JOB: [], OTHER: []}
+    tries, open_jobs = 0, 2
+    while open_jobs:
+        try:
+            results = engine.step()
+        except OutOfMemoryError:
+            tries += 1
+            continue
+        for job, outcome in results:
+            if isinstance(outcome, AudioChunk):
+                said[job].append(outcome.samples)
+            else:
+                open_jobs -= 1
+    assert tries == 2
+    assert_spoken_by_fake(np.concatenate(said[JOB]), words, tag=1)
+    assert_spoken_by_fake(np.concatenate(said[OTHER]), ["x" * 20], tag=1)
+
+
+@pytest.mark.parametrize(
+    ("load", "error"), [("fail", EngineUnavailableError), ("oom", OutOfMemoryError)]
+)
+def test_it_fails_to_load_as_it_is_told(load: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        create({"load": load})
