@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from indextts_daemon.errors import Problem
-from indextts_daemon.metrics import Metrics
+from indextts_daemon.metrics import SWAPS, Metrics
 from indextts_daemon.service import operations as room
 from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.operations import KEPT, Operation, Operations, Result
@@ -183,36 +183,43 @@ def test_how_reloads_go_is_counted_by_scope() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "who", "result", "name", "label"),
+    ("action", "who", "result", "counted"),
     [
-        ("activate", "api", Result.applied, "model_swaps_total", {"result": "promoted"}),
-        ("activate", "api", Result.rejected, "model_swaps_total", {"result": "rejected"}),
-        ("rollback", "probation", Result.applied, "model_swaps_total", {"result": "rolled_back"}),
-        ("unload", "idle", Result.applied, "model_evictions_total", {"reason": "idle"}),
-        ("unload", "game_mode", Result.applied, "model_evictions_total", {"reason": "foreign"}),
-        ("unload", "cli", Result.applied, "model_evictions_total", {"reason": "admin"}),
-        ("unload", "fault", Result.applied, "model_evictions_total", {"reason": "oom"}),
+        ("activate", "api", Result.applied, "promoted"),
+        ("activate", "api", Result.rejected, "rejected"),
+        ("rollback", "probation", Result.applied, "rolled_back"),
+        ("rollback", "cli", Result.rejected, "rejected"),
     ],
 )
-def test_models_that_come_and_go_are_counted(
-    action: str, who: str, result: Result, name: str, label: dict[str, str]
+def test_swaps_are_counted_by_how_they_ended(
+    action: str, who: str, result: Result, counted: str
 ) -> None:
     metrics = Metrics()
     operations = Operations(EventBus(), metrics=metrics)
     begun(operations, action, who=who).end(result, generation=3)
-    assert figure(metrics, name, **label) == 1
+    for known in SWAPS:
+        assert figure(metrics, "model_swaps_total", result=known) == (known == counted)
     assert figure(metrics, "model_generation") == (3 if result is Result.applied else 1)
 
 
-@pytest.mark.parametrize("action", ["activate", "rollback", "load"])
-def test_what_changed_nothing_is_no_swap_and_no_eviction(action: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [
+        ("activate", Result.unchanged),
+        ("rollback", Result.unchanged),
+        ("load", Result.applied),
+        ("unload", Result.applied),
+    ],
+)
+def test_what_put_no_other_model_in_place_is_no_swap(action: str, result: Result) -> None:
     metrics = Metrics()
-    begun(Operations(EventBus(), metrics=metrics), action).end(Result.unchanged, generation=1)
-    counted = [
-        sample.value
-        for family in metrics.registry.collect()
-        if family.name in {"indextts_model_swaps", "indextts_model_evictions"}
-        for sample in family.samples
-    ]
-    assert counted
-    assert not any(counted)
+    begun(Operations(EventBus(), metrics=metrics), action).end(result, generation=1)
+    assert not any(figure(metrics, "model_swaps_total", result=known) for known in SWAPS)
+
+
+def test_what_is_no_reload_is_not_counted_as_one() -> None:
+    metrics = Metrics()
+    operations = Operations(EventBus(), metrics=metrics)
+    operations.begin("sharing", "unload", who="idle").end(Result.applied, generation=9)
+    assert figure(metrics, "config_generation") == 1
+    assert figure(metrics, "reloads_total", scope="sharing", result="applied") is None

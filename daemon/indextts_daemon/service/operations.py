@@ -16,7 +16,7 @@ import time
 from typing import Any, Self
 
 from indextts_daemon.errors import Problem, place_of
-from indextts_daemon.metrics import Metrics
+from indextts_daemon.metrics import SCOPES, Metrics
 from indextts_daemon.storage import atomic_write
 
 from .events import EventBus
@@ -24,7 +24,7 @@ from .events import EventBus
 LOGGER = logging.getLogger(__name__)
 
 KEPT = 50
-_EVICTED_BY = {"idle": "idle", "game_mode": "foreign", "fault": "oom"}  # else somebody asked
+_SWAPS = {"activate": "promoted", "rollback": "rolled_back"}  # action, and what it counts as
 INTERRUPTED = "The daemon ended before this did. Ask for it again."
 
 
@@ -195,26 +195,19 @@ class Operations:
 
 
 def _measure(metrics: Metrics, operation: Operation) -> None:
-    """Count what has ended."""
+    """Count a reload that has ended; who was unloaded is counted where that is done."""
+    if operation.scope not in SCOPES:
+        return
     took_s = (operation.ended_at or operation.started_at) - operation.started_at
     metrics.reload_ended(operation.scope, operation.result, max(0.0, took_s))
-    if operation.result is Result.applied and operation.generation is not None:
+    applied = operation.result is Result.applied
+    if applied and operation.generation is not None:
         metrics.generation_is(operation.generation, models=operation.scope == "models")
-    if operation.scope == "models":
-        _measure_models(metrics, operation)
-
-
-def _measure_models(metrics: Metrics, operation: Operation) -> None:
-    rejected = operation.result is Result.rejected
-    match operation.action:
-        case "activate" | "rollback" if rejected:
+    if operation.scope == "models" and operation.action in _SWAPS:
+        if operation.result is Result.rejected:
             metrics.swap_ended("rejected")
-        case "activate" if operation.result is Result.applied:
-            metrics.swap_ended("promoted")
-        case "rollback" if operation.result is Result.applied:
-            metrics.swap_ended("rolled_back")
-        case "unload" if operation.result is Result.applied:
-            metrics.evicted(_EVICTED_BY.get(operation.who, "admin"))
+        elif applied:
+            metrics.swap_ended(_SWAPS[operation.action])
 
 
 def _write(file: Path, kept: Sequence[Operation]) -> None:
