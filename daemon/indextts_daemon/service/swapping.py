@@ -17,6 +17,8 @@ from .probation import Probation
 from .promotion import Promoter, Seat
 from .reloading import Change
 
+Undo = Callable[[str], None]  # gets the id of the model that is to go back
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -25,6 +27,7 @@ class Refusal:
     failed: str  # why, in a sentence
     model: str
     version: str
+    content: str  # of the version
 
 
 class Swapper:
@@ -52,13 +55,13 @@ class Swapper:
         settings: Settings,
         running: Running,
         *,
-        undo: Callable[[str], None],
+        undo: Undo,
         wanted: Collection[str] = (),
     ) -> Change:
         """Make everything ready for a line-up, with the models `wanted` loaded.
 
-        `undo` is told why, should what was promoted fail in its probation. Raises SpeechError when
-        a model that has to speak does not; nothing has changed then.
+        `undo` is called should what was promoted fail in its probation. Raises SpeechError when a
+        model that has to speak does not; nothing has changed then.
         """
         current = self._generations.current
         fresh = self._fresh(lineup, current)
@@ -77,7 +80,8 @@ class Swapper:
                 if model.id == lineup.default:
                     self.refusal = None
                     lasts_s = settings.models.probation_s
-                    self._probation.begin(model, lasts_s=lasts_s, undo=self._undoing(model, undo))
+                    undone = self._undoing(model, undo)
+                    self._probation.begin(model, lasts_s=lasts_s, undo=undone)
             return _applied(generation, lineup, settings, fresh=fresh, proven=seats)
 
         async def after() -> None:
@@ -128,15 +132,18 @@ class Swapper:
                 self._refuse(model, err.message)
             raise
 
-    def _undoing(self, model: Model, undo: Callable[[str], None]) -> Callable[[str], None]:
+    def _undoing(self, model: Model, undo: Undo) -> Callable[[str], None]:
         def undone(why: str) -> None:
             self._refuse(model, why)
-            undo(why)
+            undo(model.id)
 
         return undone
 
     def _refuse(self, model: Model, why: str) -> None:
-        self.refusal = Refusal(failed=why, model=model.id, version=model.spec.version)
+        spec = model.spec
+        self.refusal = Refusal(
+            failed=why, model=spec.model, version=spec.version, content=spec.content
+        )
 
 
 def _applied(

@@ -1,0 +1,282 @@
+"""Swaps between real processes: what is new is heard first; the old one speaks until then."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from indextts_daemon.errors import EngineUnavailableError, SpeechError, SynthesisError
+from indextts_daemon.metrics import Metrics
+from indextts_daemon.service.events import EventBus
+from indextts_daemon.service.gate import Gate
+from indextts_daemon.service.generation import Generations
+from indextts_daemon.service.lineup import Lineup
+from indextts_daemon.service.models import Model
+from indextts_daemon.service.operations import Operation, Operations, Result, Running
+from indextts_daemon.service.pool import ModelPool
+from indextts_daemon.service.probation import Probation
+from indextts_daemon.service.promotion import Entrance, Promoter
+from indextts_daemon.service.queue import JobQueue
+from indextts_daemon.service.reloading import Change, Reloader
+from indextts_daemon.service.routing import Router, SpeechOrder
+from indextts_daemon.service.swapping import Swapper
+from indextts_daemon.service.synthesizer import Synthesizer
+from indextts_daemon.speech import Say
+from indextts_daemon.worker.handle import WorkerEnd, WorkerSpec, WorkerState
+from tests.daemon.rooms import generations_of, is_running, until
+
+HELLO = SpeechOrder(text="Hello there.", language="en")
+STORY = SpeechOrder(
+    text="Once upon a time. {{sleep 1}} And they all lived. The end.", language="en"
+)
+
+
+class MuteError(SpeechError):
+    code = "canary_failed"
+
+
+@dataclass
+class Absent:
+    """Somebody who may have taken the GPU."""
+
+    when_paused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def may_use_gpu(self, model: Model) -> bool:
+        return not self.when_paused.is_set()
+
+    def refusal(self) -> EngineUnavailableError:
+        return EngineUnavailableError("Somebody plays.", code="paused")
+
+
+@dataclass
+class Room:
+    """Lets models in as it is told."""
+
+    in_place: bool = False
+
+    async def entrance(
+        self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
+    ) -> Entrance:
+        if not self.in_place:
+            return Entrance(mode="side_by_side", reason="There is room.")
+        return Entrance(mode="in_place", reason="It is tight.", leaving=tuple(residents))
+
+
+def spec(generation: int, **options: object) -> WorkerSpec:
+    return WorkerSpec(
+        model="fake",
+        engine="fake",
+        version=f"v{generation}",
+        content=str(generation),
+        options={"generation": generation, "step_sleep_s": 0.002} | options,
+    )
+
+
+class House:
+    """One fake model, and everything that can put another in its place."""
+
+    def __init__(self) -> None:
+        self.metrics, self.events = Metrics(), EventBus()
+        self.room, self.absent, self.gate = Room(), Absent(), Gate()
+        self.heard: list[int] = []
+        self.deaf_to: set[int] = set()
+        self.undone: list[str] = []
+        self.specs: list[WorkerSpec] = []
+        self.generations: Generations = generations_of(self.make(spec(1)))
+        self.pool = ModelPool(self.generations)
+        self.synthesizer = Synthesizer(Router(), self.generations, self.metrics, self.gate)
+        self.operations = Operations(self.events)
+        self.reloader = Reloader(self.generations, self.operations, self.events)
+        self.probation = Probation()
+        promoter = Promoter(
+            self.generations,
+            room=self.room,
+            audition=self.audition,
+            gate=self.gate,
+            absent=self.absent,
+        )
+        self.swapper = Swapper(
+            self.generations,
+            self.pool,
+            make=self.make,
+            promoter=promoter,
+            probation=self.probation,
+        )
+        self.reloader.add(self)
+
+    name = "models"
+
+    async def stage(self, wish: object, running: Running) -> Change:
+        assert isinstance(wish, WorkerSpec)
+        settings = self.generations.current.settings
+        lineup = Lineup(default="fake", specs={"fake": wish}, reason="A test.")
+        return await self.swapper.staged(lineup, settings, running, undo=self.undone.append)
+
+    def make(self, wanted: WorkerSpec) -> Model:
+        queue = JobQueue(capacity=32, metrics=self.metrics)
+        return Model(wanted, queue=queue, metrics=self.metrics, events=self.events)
+
+    async def audition(self, model: Model, say: Say) -> Mapping[str, object]:
+        generation = model.spec.options["generation"]
+        assert isinstance(generation, int)
+        self.heard.append(generation)
+        if generation in self.deaf_to:
+            raise MuteError("It made silence.")
+        return {"lines": 1}
+
+    async def swap(self, wanted: WorkerSpec) -> Operation:
+        async with asyncio.timeout(60):
+            return await self.reloader.reload("models", who="api", wish=wanted)
+
+    async def speak(self, order: SpeechOrder = HELLO) -> set[int]:
+        """Return of which generations what is heard is."""
+        heard: set[int] = set()
+        async with asyncio.timeout(60), self.synthesizer.speak(order) as speech:
+            async for chunk in speech:
+                frames = (chunk.samples * 32768).round().astype(int).reshape(-1, 4)
+                heard |= set(frames[:, 2].tolist())
+        assert speech.complete
+        return heard
+
+    @property
+    def model(self) -> Model:
+        return self.pool.default
+
+    def pid(self) -> int:
+        assert self.model.worker is not None
+        assert self.model.worker.pid is not None
+        return self.model.worker.pid
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    house = House()
+    await house.model.ready()
+    yield house
+    await house.reloader.close()
+    await house.pool.close()
+
+
+async def test_the_next_sentence_is_the_new_models_and_the_old_process_goes(house: House) -> None:
+    assert await house.speak() == {1}
+    old = house.pid()
+    done = await house.swap(spec(2))
+    assert (done.result, done.generation) == (Result.applied, 2)
+    assert done.details["mode"] == "side_by_side"
+    assert done.details["canary"] == {"lines": 1}
+    assert house.heard == [2]
+    assert await house.speak() == {2}
+    await until(lambda: not is_running(old))
+    assert house.model.spec.version == "v2"
+
+
+async def test_a_story_ends_in_the_voice_that_it_began_in(house: House) -> None:
+    story = asyncio.create_task(house.speak(STORY))
+    await until(lambda: house.model.queue.in_flight)
+    old = house.pid()
+    assert (await house.swap(spec(2))).result is Result.applied
+    assert is_running(old)
+    assert await house.speak() == {2}
+    assert await story == {1}
+    await until(lambda: not is_running(old))
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (spec(2, load="fail"), "The settings ask the fake engine to fail."),
+        (spec(2, load="crash"), "The worker ended unexpectedly"),
+        (spec(2), "It made silence."),
+    ],
+    ids=["fails", "crashes", "silent"],
+)
+async def test_what_does_not_speak_is_not_promoted_and_the_old_one_speaks_on(
+    house: House, bad: WorkerSpec, reason: str, *, in_place: bool
+) -> None:
+    house.room.in_place, house.deaf_to = in_place, {2}
+    done = await house.swap(bad)
+    assert done.result is Result.rejected
+    assert reason in done.errors[0].message
+    assert house.swapper.refusal is not None
+    assert reason in house.swapper.refusal.failed
+    assert (house.swapper.refusal.model, house.swapper.refusal.version) == ("fake", "v2")
+    assert house.generations.current.number == 1
+    assert await house.speak() == {1}
+    assert house.model.state is WorkerState.ready
+
+
+async def test_a_good_one_afterwards_lets_the_refusal_be_forgotten(house: House) -> None:
+    await house.swap(spec(2, load="fail"))
+    assert (await house.swap(spec(3))).result is Result.applied
+    assert house.swapper.refusal is None
+
+
+async def test_in_place_whoever_comes_meanwhile_waits_and_nobody_is_lost(house: House) -> None:
+    house.room.in_place = True
+    story = asyncio.create_task(house.speak(STORY))
+    await until(lambda: house.model.queue.in_flight)
+    old = house.pid()
+    swap = asyncio.create_task(house.swap(spec(2, load="slow", load_s=0.5)))
+    await until(lambda: house.gate._shut)
+    crowd = [asyncio.create_task(house.speak()) for _ in range(5)]
+    await until(lambda: house.gate.waiting == 5)
+    assert await story == {1}  # who was there first is heard to the end
+    await until(lambda: not is_running(old))
+    assert (await swap).result is Result.applied
+    assert await asyncio.gather(*crowd) == [{2}] * 5
+
+
+async def test_in_place_a_failure_brings_the_old_one_back_before_anybody_passes(
+    house: House,
+) -> None:
+    house.room.in_place = True
+    swap = asyncio.create_task(house.swap(spec(2, load="fail")))
+    await until(lambda: house.gate._shut)
+    crowd = [asyncio.create_task(house.speak()) for _ in range(3)]
+    assert (await swap).result is Result.rejected
+    assert await asyncio.gather(*crowd) == [{1}] * 3
+
+
+async def test_a_game_ends_a_swap_and_what_was_there_is_there_again(house: House) -> None:
+    swap = asyncio.create_task(house.swap(spec(2, load="hang")))
+    await until(lambda: any(one.progress for one in house.operations.listed()))
+    house.absent.when_paused.set()
+    done = await swap
+    assert (done.result, done.code) == (Result.rejected, "paused")
+    assert house.swapper.refusal is None  # nothing is wrong with the model
+    house.absent.when_paused.clear()
+    assert await house.speak() == {1}
+
+
+async def test_a_model_that_dies_on_probation_is_sent_back(house: House) -> None:
+    assert (await house.swap(spec(2))).result is Result.applied
+    for _ in range(3):
+        async with asyncio.timeout(30):
+            with pytest.raises((SynthesisError, EngineUnavailableError)):
+                await house.speak(SpeechOrder(text="Bad. {{nan}}", language="en"))
+    assert house.undone == ["fake"]
+    assert house.swapper.refusal is not None
+    assert "3 times soon after" in house.swapper.refusal.failed
+
+
+async def test_new_limits_alone_need_no_other_process(house: House) -> None:
+    before = house.pid()
+    patient = replace(spec(1), step_timeout_s=7.0)
+    done = await house.swap(patient)
+    assert done.result is Result.applied
+    assert house.pid() == before
+    assert house.model.spec.step_timeout_s == 7.0
+    assert house.heard == []
+
+
+async def test_whose_model_dies_before_it_sounds_is_spoken_by_the_next(house: House) -> None:
+    speaking = asyncio.create_task(
+        house.speak(SpeechOrder(text="{{sleep 1}} Hello again.", language="en"))
+    )
+    await until(lambda: house.model.queue.in_flight)
+    await asyncio.sleep(0.2)
+    assert house.model.worker is not None
+    house.model.worker._put_down(WorkerEnd.hang, "As a watchdog would.")
+    assert await speaking == {1}
