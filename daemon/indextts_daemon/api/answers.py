@@ -9,6 +9,7 @@ import voluptuous as vol
 
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
 from indextts_daemon.metrics import MODEL_STATES
+from indextts_daemon.service.operations import Result
 from indextts_daemon.speech import EMOTIONS, PRONUNCIATIONS
 
 from .validators import IDENTIFIER, Number, OneOf, Text
@@ -47,9 +48,24 @@ MOODS = _answer(
                     "speed": Number(low=0.5, high=2),
                 }
             )
-        ]
+        ],
+        "document": Text(most=64 * 1024),
     }
 )
+_RULE_TEXT = Text(most=200)
+_RULE = vol.Schema(
+    {
+        vol.Optional("from"): _RULE_TEXT,
+        vol.Optional("pattern"): _RULE_TEXT,
+        vol.Required("say"): vol.Any(None, _RULE_TEXT),
+        vol.Required("phonemes"): {vol.Optional(name): WORD for name in PRONUNCIATIONS},
+        vol.Required("languages"): [WORD],
+        vol.Required("voices"): [IDENTIFIER],
+    },
+    extra=vol.ALLOW_EXTRA,
+)
+LEXICON = _answer({"name": WORD, "rules": [_RULE], "document": Text(most=512 * 1024)})
+PREVIEW = _answer({"text": Text(most=2**20), "hits": [_RULE_TEXT], "sentences": [Text(most=2**20)]})
 LANGUAGES = _answer(
     {
         "default": WORD,
@@ -115,6 +131,7 @@ HEALTH = vol.Schema(
     },
     extra=vol.ALLOW_EXTRA,
 )
+_UNIX = Number(low=0, high=2**53)
 _FIGURE = vol.Any(None, Number(low=0, high=2**53))
 STATUS = _answer(
     {
@@ -133,18 +150,57 @@ STATUS = _answer(
         ),
     }
 )
+_KEYS = [Text(most=256)]
+_PROBLEMS = [_answer({"message": SENTENCE, "path": Text(most=4096), "line": vol.Any(None, COUNT)})]
+OPERATION = _answer(
+    {
+        "id": WORD,
+        "scope": WORD,
+        "action": WORD,
+        "who": WORD,
+        "subject": WORD,
+        "result": OneOf(values=tuple(str(result) for result in Result)),
+        "started_at": _UNIX,
+        "ended_at": vol.Any(None, _UNIX),
+        "generation": vol.Any(None, COUNT),
+        "progress": SENTENCE,
+        "code": WORD,
+        "errors": _PROBLEMS,
+        "details": vol.Schema({}, extra=vol.ALLOW_EXTRA),
+    }
+)
+_OUTCOME = {
+    "result": OneOf(values=("applied", "unchanged", "rejected")),
+    "generation": COUNT,
+    "restart_required": _KEYS,
+    "shadowed": _KEYS,
+    "errors": _PROBLEMS,
+    "operations": [OPERATION],
+}
+OUTCOME = _answer(_OUTCOME)
+CONFIG = _answer(
+    {
+        "document": Text(most=64 * 1024),
+        "settings": vol.Schema({}, extra=vol.ALLOW_EXTRA),
+        "shadowed": _KEYS,
+        "restart_required": _KEYS,
+    }
+)
+VERSIONS = _answer({"versions": [_answer({"version": COUNT, "saved_at": _UNIX, "current": bool})]})
 PAIRED = _answer({"token": SENTENCE, "instance_id": WORD})
 PAIRING_CODE = _answer({"code": WORD, "expires_in_s": COUNT})
-PROBLEM = _answer(
+_ERROR = _answer(
     {
-        "error": _answer(
-            {
-                "message": SENTENCE,
-                "type": WORD,
-                "code": WORD,
-                "param": vol.Any(None, WORD),
-                "request_id": WORD,
-            }
-        )
+        "message": SENTENCE,
+        "type": WORD,
+        "code": WORD,
+        "param": vol.Any(None, WORD),
+        "request_id": WORD,
     }
+)
+PROBLEM = _answer({"error": _ERROR})
+REJECTED = vol.Schema(  # only the error where it was refused before it began
+    {vol.Required("error"): _ERROR}
+    | {vol.Optional(name): value for name, value in _OUTCOME.items()},
+    extra=vol.ALLOW_EXTRA,
 )

@@ -109,10 +109,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": _body(route.body)}},
-        }
+        operation["requestBody"] = {"required": True, "content": _content(route.body)}
     return operation
 
 
@@ -123,6 +120,12 @@ def _without_body(operation: dict[str, Any]) -> dict[str, Any]:
         for status, answer in operation["responses"].items()
     }
     return operation | {"operationId": f"{operation['operationId']}_head", "responses": responses}
+
+
+def _content(body: vol.Schema | tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(body, tuple):
+        return {kind: {"schema": {"type": "string"}} for kind in body}
+    return {"application/json": {"schema": _body(body)}}
 
 
 def _body(body: vol.Schema) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class Route:
     method: str
     path: str
     handler: Handler
-    body: vol.Schema | None = None
+    body: vol.Schema | tuple[str, ...] | None = None  # or the media types of a document
     answers: dict[int, vol.Schema | str | None] = field(default_factory=dict)  # or a media type
     errors: tuple[int, ...] = (401, 500)
     query: dict[str, str] = field(default_factory=dict)  # a switch, and what it does

@@ -25,6 +25,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 256 * 1024  # over the WebSocket: a session's text, however it is escaped
 MOST_FIELDS = 2  # of an object within a body
 BODY_TIMEOUT_S = 10.0
+DOCUMENT_TYPES = ("application/yaml", "text/yaml", "text/plain")
 SPEED = Number(low=0.5, high=2.0)
 SEED = Number(low=0, high=2**32 - 1, whole=True)
 SILENCE_MS = Number(low=0, high=5000, whole=True)
@@ -117,6 +118,29 @@ PAIR = vol.Schema(
             least=1, most=64
         ),
         vol.Required("name", description="Who pairs, for the log."): Text(least=1, most=64),
+    }
+)
+RELOAD = vol.Schema(
+    {
+        vol.Optional("scope", default="all", description="What is read again."): OneOf(
+            values=("all", "config", "voices", "moods", "lexicon", "models", "token")
+        )
+    }
+)
+ROLLBACK = vol.Schema(
+    {
+        vol.Optional("version", description="Of those kept; absent, the one before."): Number(
+            low=1, high=10**8 - 1, whole=True
+        )
+    }
+)
+PREVIEW = vol.Schema(
+    {
+        vol.Required("text", description="What would be spoken."): Text(
+            least=1, most=MAX_INPUT_CHARACTERS
+        ),
+        vol.Optional("language", description="The household's if absent."): LANGUAGE,
+        vol.Optional("voice", description="Whose rules count; nobody's if absent."): IDENTIFIER,
     }
 )
 
@@ -235,16 +259,47 @@ async def read_json(request: web.Request) -> Any:
         content = await _body(request)
         return _parsed(content.decode("utf-8"))
     except TimeoutError as err:
-        raise SlowBodyError(
-            f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds."
-        ) from err
+        raise _too_slow() from err
     except (ValueError, RecursionError, web.RequestPayloadError) as err:
         raise InvalidJsonError("The body is not valid JSON in UTF-8.") from err
+
+
+async def read_json_if_any(request: web.Request) -> Any:
+    """Read a JSON body as `read_json` does; one that is not there says nothing."""
+    return await read_json(request) if request.can_read_body else {}
+
+
+async def read_document(request: web.Request) -> str:
+    """Read a body in YAML, to the last of its characters; what it says is for others.
+
+    Raises UnsupportedMediaTypeError, SlowBodyError, InvalidRequestError, and aiohttp's
+    HTTPRequestEntityTooLarge.
+    """
+    if request.content_type not in DOCUMENT_TYPES:
+        raise UnsupportedMediaTypeError("Send YAML, and Content-Type: application/yaml with it.")
+    try:
+        return (await _body(request)).decode()
+    except TimeoutError as err:
+        raise _too_slow() from err
+    except (UnicodeDecodeError, web.RequestPayloadError) as err:
+        raise InvalidRequestError("The body is not UTF-8 text.") from err
+
+
+def switch(request: web.Request, name: str) -> bool:
+    """Return whether the address says so, as in `?name=1`. Raises InvalidRequestError."""
+    said = request.query.get(name, "0").lower()
+    if said not in {"", "0", "1", "true", "false"}:
+        raise InvalidRequestError(f"`{name}` must be 1 or 0.", param=name)
+    return said in {"", "1", "true"}
 
 
 async def _body(request: web.Request) -> bytes:
     async with asyncio.timeout(BODY_TIMEOUT_S):
         return await request.read()
+
+
+def _too_slow() -> SlowBodyError:
+    return SlowBodyError(f"The body did not arrive within {BODY_TIMEOUT_S:.0f} seconds.")
 
 
 def _parsed(content: str) -> Any:
