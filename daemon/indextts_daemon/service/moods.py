@@ -1,19 +1,20 @@
 """The moods of the household: a few that everybody knows, and those in its own file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import hashlib
 import logging
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import voluptuous as vol
 
-from indextts_daemon.config import VOICE_ID, explained, read_tree
-from indextts_daemon.errors import SettingsError
+from indextts_daemon.config import VOICE_ID, Document, parse, problems, refused
+from indextts_daemon.errors import Problem
 from indextts_daemon.speech import EMOTIONS
 
 from .feelings import Mood
+
+NAME = "moods.yaml"
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,44 +58,45 @@ _FIELDS = vol.Schema(
 )
 
 
-def load_moods(file: Path) -> Mapping[str, Mood]:
-    """Return the moods as `read_moods` does; what is wrong in the file is logged.
+def parse_moods(text: str) -> Mapping[str, Mood]:
+    """Return the moods by id: the built-in ones, and over them those of the text.
 
-    Raises SettingsError.
+    A mood whose name stands alone in the text is left out. Raises SettingsError with all that is
+    wrong.
     """
-    moods, problems = read_moods(file)
-    for problem in problems:
-        LOGGER.warning("a mood is left out: %s", problem)
+    moods, wrong = _read(text)
+    if wrong:
+        raise refused(wrong)
     return moods
 
 
-def read_moods(file: Path) -> tuple[Mapping[str, Mood], tuple[str, ...]]:
-    """Return the moods by id, and what is wrong in the file, by its line.
+def good_moods(text: str) -> Mapping[str, Mood]:
+    """Return what `parse_moods` would without the moods that are wrong, which are logged.
 
-    They are the built-in ones, and over them those of the file, if it is there. A mood whose name
-    stands alone in the file is left out. One that is wrong costs only itself: a built-in one of
-    its name stays. Raises SettingsError where no mood can be read.
+    A built-in one of such a name stays. Raises SettingsError where no mood can be read.
     """
-    if not file.exists():
-        return BUILT_IN, ()
-    try:
-        tree, origins = read_tree(file)
-    except SettingsError as err:
-        raise SettingsError(err.message.replace(str(file), file.name)) from err
-    moods, problems = dict(BUILT_IN), _not_text(tree, origins)
-    own = {name: said for name, said in tree.items() if isinstance(name, str)}
+    moods, wrong = _read(text)
+    for problem in wrong:
+        LOGGER.warning("a mood is left out: %s", problem.message)
+    return moods
+
+
+def _read(text: str) -> tuple[Mapping[str, Mood], tuple[Problem, ...]]:
+    document = parse(text, name=NAME, example="party: {speed: 1.1}")
+    moods, wrong = dict(BUILT_IN), list(_not_text(document))
+    own = {name: said for name, said in document.tree.items() if isinstance(name, str)}
     for name, said in own.items():
         try:
             mood = _described(name, said)
         except vol.MultipleInvalid as err:
             err.prepend([name])
-            problems.append(explained(err, origins))
+            wrong += problems(err, document.origins)
             continue
         if mood is None:
             moods.pop(name, None)
         else:
             moods[name] = mood
-    return moods, tuple(problem.replace(str(file), file.name) for problem in problems)
+    return moods, tuple(wrong)
 
 
 def _described(name: str, said: Any) -> Mood | None:
@@ -107,21 +109,21 @@ def _described(name: str, said: Any) -> Mood | None:
     return _mood(name, **fields.pop("emotion"), **fields)
 
 
-def _not_text(tree: Mapping[Any, Any], origins: Mapping[str, str]) -> list[str]:
-    """Say which names YAML takes for something else than text, such as on, no and 1."""
-    if all(isinstance(name, str) for name in tree):
-        return []
-    return [
-        f"{origin}{name}: put quotes around it."
-        for name, origin in origins.items()
-        if name and name not in tree and not _is_below(name, origins)
-    ]
+def _not_text(document: Document) -> Iterator[Problem]:
+    """Name what YAML takes for something else than text, such as on, no and 1."""
+    if all(isinstance(name, str) for name in document.tree):
+        return
+    for name, origin in document.origins.items():
+        if name and name not in document.tree and not _is_below(name, document):
+            yield Problem(
+                message=f"{origin}{name}: put quotes around it.", path=name, line=origin.line
+            )
 
 
-def _is_below(name: str, origins: Mapping[str, str]) -> bool:
+def _is_below(name: str, document: Document) -> bool:
     """Whether a dotted name is that of a field below another name."""
     parts = name.split(".")
-    return any(".".join(parts[:n]) in origins for n in range(1, len(parts)))
+    return any(".".join(parts[:n]) in document.origins for n in range(1, len(parts)))
 
 
 def named(moods: Mapping[str, Mood]) -> str:

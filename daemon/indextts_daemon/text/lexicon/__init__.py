@@ -5,6 +5,8 @@ never what a rule has said, so that none can feed another, or itself, for ever.
 """
 
 from .lexicon import Lexicon, Said
+from .patterns import Pattern
 from .rule import LONGEST, Rule
+from .words import folded, keeps_case
 
-__all__ = ["LONGEST", "Lexicon", "Rule", "Said"]
+__all__ = ["LONGEST", "Lexicon", "Pattern", "Rule", "Said", "folded", "keeps_case"]

@@ -47,7 +47,8 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as err:
-        why = err.args[0].decode(errors="replace") if err.args else "it cannot be read"
+        told = err.args[0].decode(errors="replace") if err.args else "it cannot be read"
+        why = told.partition(": ")[0]  # then it quotes
         raise ValueError(f"the pattern is not one that RE2 knows: {why}") from err
 
 
