@@ -13,7 +13,7 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from . import __version__, gpu
 from .choice import choose
-from .compose import MOODS_FILE, build, first_words, language_trouble, loaded
+from .compose import build, first_words, language_trouble, loaded
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .errors import SpeechError
@@ -21,12 +21,13 @@ from .identity import Identity, Pairing, open_identity
 from .posix import listening_socket
 from .remote import Remote
 from .serve import lacks_ipv6
-from .service.moods import read_moods
+from .service.documents import Documents
 from .storage import atomic_write
 from .worker.handle import WorkerState
 
 LEAST_DISK_BYTES = 200_000_000
 ZEROCONF_PATIENCE_MS = 3000
+LAST_GOOD = "Until then its last good version counts, if there is one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ async def _all(settings: Settings, data_dir: Path) -> list[Finding]:
         "voice": lambda: _voice(settings, data_dir),
         "zeroconf": lambda: _zeroconf(settings),
         "moods": lambda: _moods(data_dir),
+        "lexicon": lambda: _lexicon(data_dir),
         "GPU": lambda: _gpu(settings, data_dir),
     }
     found = []
@@ -182,9 +184,15 @@ async def _gpu(settings: Settings, data_dir: Path) -> tuple[str, str]:
 
 async def _moods(data_dir: Path) -> tuple[str, str]:
     try:
-        moods, problems = read_moods(data_dir / MOODS_FILE)
+        moods = Documents.of(data_dir).moods.read()
     except SpeechError as err:
-        return "FAIL", f"{err.message} Until then only the built-in moods are known."
-    if problems:
-        return "FAIL", f"{' '.join(problems)} Until then what is written there does not count."
+        return "FAIL", f"{err.message} {LAST_GOOD}"
     return "ok", ", ".join(sorted(moods))
+
+
+async def _lexicon(data_dir: Path) -> tuple[str, str]:
+    try:
+        lexicon = Documents.of(data_dir).lexicon.read()
+    except SpeechError as err:
+        return "FAIL", f"{err.message} {LAST_GOOD}"
+    return "ok", f"{len(lexicon.rules) or 'no'} {'rule' if len(lexicon.rules) == 1 else 'rules'}"

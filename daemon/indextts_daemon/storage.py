@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import stat
 import tempfile
 
 
@@ -27,3 +28,13 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Replace what somebody may have made by hand: a link stays one, and so do who may read it.
+
+    Raises OSError, as `atomic_write` does.
+    """
+    file = Path(os.path.realpath(path))
+    mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
+    atomic_write(file, content, mode=mode)

@@ -19,8 +19,10 @@ from indextts_daemon.gpu import Gpu
 from indextts_daemon.service.models import Model
 from tests.daemon.running import RunningDaemon
 
-ROW = re.compile(r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|GPU) +(\S.*)")
-NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "moods", "GPU"]
+ROW = re.compile(
+    r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|lexicon|GPU) +(\S.*)"
+)
+NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "moods", "lexicon", "GPU"]
 SLOWLY = "IndexTTS runs on the processor, a sentence takes minutes"
 NO_CARD = Gpu(words="no NVIDIA GPU", trouble="There is no NVIDIA GPU.", there=False)
 
@@ -276,6 +278,16 @@ def test_moods_that_cannot_be_read_fail_by_their_line(machine: Machine) -> None:
     verdict, said = machine.check().rows["moods"]
     assert verdict == "FAIL"
     assert "line 2, calm" in said
+
+
+def test_a_lexicon_is_counted_and_one_that_is_no_good_fails_by_its_line(machine: Machine) -> None:
+    assert machine.check().rows["lexicon"] == ("ok", "no rules")
+    (machine.data_dir / "lexicon.yaml").write_text("rules:\n- {from: a, say: b}\n")
+    assert machine.check().rows["lexicon"] == ("ok", "1 rule")
+    (machine.data_dir / "lexicon.yaml").write_text("rules:\n- {from: a, say: b}\n- {from: c}\n")
+    verdict, said = machine.check().rows["lexicon"]
+    assert verdict == "FAIL"
+    assert "lexicon.yaml, line 3, rules.1: " in said
 
 
 @pytest.mark.parametrize(

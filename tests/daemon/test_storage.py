@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from indextts_daemon.storage import atomic_write
+from indextts_daemon.storage import atomic_write, rewrite
 
 OLD, NEW = b"old" * 1000, b"new" * 1000
 
@@ -186,3 +186,15 @@ def test_of_many_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
         seen = set().union(*writers.map(write, contents))
     assert seen <= set(contents)
     assert names(tmp_path) == ["token"]
+
+
+def test_what_somebody_made_by_hand_keeps_its_link_and_its_readers(tmp_path: Path) -> None:
+    file, link = tmp_path / "elsewhere", tmp_path / "link"
+    file.write_bytes(OLD)
+    file.chmod(0o640)
+    link.symlink_to(file)
+    rewrite(link, NEW)
+    assert link.is_symlink()
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (NEW, 0o640)
+    rewrite(tmp_path / "new", NEW)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
