@@ -54,10 +54,13 @@ def die_with_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def end_group(leader: int) -> None:
-    """Kill a process and all it has started, if they stayed in its group."""
-    with suppress(ProcessLookupError, PermissionError):  # none are left; the number is another's
+def end_group(leader: int) -> bool:
+    """Kill a process and all it has started, if they stayed in its group; tell if any are left."""
+    try:
         os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # none are left, or the number is another's
+        return False
+    return True
 
 
 def resident_bytes(pid: int) -> int | None:

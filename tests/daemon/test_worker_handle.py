@@ -1,18 +1,15 @@
 """The parent's side of a worker, against real child processes with the fake engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import os
-from pathlib import Path
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from indextts_daemon.errors import EngineUnavailableError, SynthesisError
-from indextts_daemon.speech import Sentence, SpeechRequest
+from indextts_daemon.speech import AudioChunk, JobId, Sentence, SpeechRequest
 from indextts_daemon.worker.handle import (
     JobStream,
     WorkerEnd,
@@ -255,7 +252,7 @@ async def test_a_slow_step_is_no_hang(start: Starter) -> None:
         ({"load": "fail"}, "load_failed", "The settings ask the fake engine to fail."),
         ({"load": "crash"}, "crash", "The worker ended unexpectedly (exit code 70)."),
         ({"load": "hang"}, "hang", "Loading took longer than 0.5 s."),
-        ({"zork": 1}, "load_failed", "An option of the fake engine is unknown."),
+        ({"load": "oom"}, "load_failed", "The memory is full: the model needs more than is free."),
     ],
 )
 async def test_a_load_that_fails_says_why(
@@ -373,31 +370,86 @@ async def test_a_worker_that_sends_nonsense_is_ended(
     assert worker.reason == "The worker ended unexpectedly (it sent nonsense)."
 
 
-def test_a_worker_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """Also in the middle of a step that cannot be left."""
-    script = tmp_path / "parent.py"
-    script.write_text(_PARENT)
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        worker = int(parent.stdout.readline())
-        parent.kill()
-    asyncio.run(eventually(lambda: not is_running(worker)))
+async def test_it_is_seen_whether_a_job_has_sounded(start: Starter) -> None:
+    worker = await start()
+    for text, sounds in [("{{crash}}", False), ("Aloud.", True)]:
+        stream = submit(worker, "{{sleep 0.1}}Aloud." if sounds else text)
+        assert not stream.sounded
+        if sounds:
+            await whole(stream)
+        else:
+            with pytest.raises(EngineUnavailableError):
+                await whole(stream)
+            await worker.start()
+        assert stream.sounded == sounds
 
 
-_PARENT = """
-import asyncio
-from indextts_daemon.speech import Sentence, SpeechRequest
-from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec
+async def test_a_chunk_without_samples_is_no_sound() -> None:
+    stream = JobStream(JobId(1), lambda _: None)
+    stream.push(AudioChunk(samples=np.zeros(0, np.float32), sample_rate=24000))
+    assert not stream.sounded
+    stream.push(AudioChunk(samples=np.zeros(1, np.float32), sample_rate=24000))
+    assert stream.sounded
 
-async def main():
-    worker = WorkerHandle(WorkerSpec(model="fake", engine="fake"))
-    info = await worker.start()
-    text = [Sentence(raw="{{hang}}", normalized="")]
-    worker.submit(SpeechRequest(language="en"), info.voices[0], text)
-    while not (await worker.stats())["live_jobs"]:
-        await asyncio.sleep(0.01)
-    print(worker.pid, flush=True)
-    await asyncio.sleep(60)
 
-asyncio.run(main())
-"""
+async def test_what_a_worker_holds_is_known_once_it_is_ready(start: Starter) -> None:
+    asked: list[int] = []
+
+    def gpu_bytes(pid: int) -> int:
+        asked.append(pid)
+        return 5 << 30
+
+    spec = WorkerSpec(model="fake", engine="fake", options={"memory_mib": 64})
+    large = WorkerHandle(spec, gpu_bytes=gpu_bytes)
+    assert large.memory_bytes() is None
+    assert await large.measure() is None
+    await large.start()
+    small = await start()
+    try:
+        assert asked == [large.pid]
+        assert large.footprint is not None
+        assert small.footprint is not None
+        assert small.footprint.gpu is None
+        assert small.memory_bytes() == small.footprint.resident
+        assert large.memory_bytes() == large.footprint.resident + (5 << 30)
+        assert 60 <= (large.footprint.resident - small.footprint.resident) >> 20 <= 70
+        held = large.footprint.resident
+        await whole(submit(large, "{{oom once}}Give it back."))
+        now = await large.measure()
+        assert now is not None
+        assert held - now.resident > 50 << 20
+        assert large.memory_bytes() == now.total
+    finally:
+        await large.stop(timeout_s=0)
+    assert await large.measure() is None
+
+
+async def test_patience_with_a_load_may_be_changed_while_it_lasts() -> None:
+    hanging = loading({"load": "hang"}, load_timeout_s=60)
+    slow = loading({"load": "slow", "load_s": 1}, load_timeout_s=0.5)
+    starts = [asyncio.create_task(worker.start()) for worker in (hanging, slow)]
+    await eventually(lambda: hanging.pid is not None and slow.pid is not None)
+    hanging.patience(load_timeout_s=0.6)
+    slow.patience(load_timeout_s=60, step_timeout_s=7)
+    with pytest.raises(EngineUnavailableError, match=r"longer than 0\.6 s"):
+        await starts[0]
+    assert await hanging.wait_closed() is WorkerEnd.hang
+    assert (await starts[1]).id == "fake"
+    await slow.stop(timeout_s=0)
+    assert (slow.spec.load_timeout_s, slow.spec.step_timeout_s) == (60, 7)
+
+
+def loading(options: Mapping[str, object], *, load_timeout_s: float) -> WorkerHandle:
+    spec = WorkerSpec(model="fake", engine="fake", options=options, load_timeout_s=load_timeout_s)
+    return WorkerHandle(spec)
+
+
+async def test_patience_with_a_step_may_be_changed_while_it_lasts(start: Starter) -> None:
+    worker = await start()
+    stream = submit(worker, "{{hang}}")
+    await eventually(lambda: _is_live(worker))
+    worker.patience(step_timeout_s=0.5)
+    with pytest.raises(EngineUnavailableError):
+        await whole(stream)
+    assert await worker.wait_closed() is WorkerEnd.hang
+    assert worker.reason == "One step of the engine took over 0.5 s."

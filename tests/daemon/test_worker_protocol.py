@@ -1,9 +1,10 @@
 """Frames between the processes: every message survives the way, nonsense has a name."""
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import MISSING, fields
+from functools import partial
+from typing import Any, get_args
 
-from hypothesis import given, strategies as st
+from hypothesis import Phase, find, given, settings, strategies as st
 import msgpack
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from indextts_daemon.worker.protocol import (
     Audio,
     Cancel,
     Cancelled,
+    Command,
+    Dying,
     End,
     Failed,
     Finished,
@@ -34,6 +37,7 @@ from indextts_daemon.worker.protocol import (
     Message,
     Progress,
     Ready,
+    Report,
     Start,
     Stats,
     Stop,
@@ -41,6 +45,7 @@ from indextts_daemon.worker.protocol import (
     encode,
 )
 
+ANY = settings(phases=[Phase.generate])  # the first that is found
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 names = st.lists(texts, max_size=3).map(tuple)
 jobs = st.integers(0, 1 << 62).map(JobId)
@@ -100,6 +105,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Ready, info=infos),
     st.builds(Audio, job=jobs, chunk=chunks),
     st.builds(Failed, job=jobs, code=texts, message=texts),
+    st.builds(Dying, reason=texts, message=texts),
     st.builds(Stats, counters=st.dictionaries(texts, counts, max_size=3)),
     st.builds(Heartbeat, at=seconds, step_started_at=st.none() | seconds),
 )
@@ -122,6 +128,24 @@ def feed(reader: FrameReader, data: bytes) -> list[Message]:
         received += reader.received(count)
         data = data[count:]
     return received
+
+
+@pytest.mark.parametrize("kind", [*get_args(Command), *get_args(Report)])
+def test_every_kind_of_message_is_tried_below(kind: type[Message]) -> None:
+    found = find(messages, lambda message: isinstance(message, kind), settings=ANY)
+    assert isinstance(found, kind)
+
+
+@pytest.mark.parametrize("strategy", [voices, emotions, infos, requests, chunks])
+def test_every_part_that_may_be_left_out_is_tried_below(strategy: st.SearchStrategy[Any]) -> None:
+    for field in fields(find(strategy, lambda _: True, settings=ANY)):
+        if field.default is not MISSING:
+            unlike = partial(_differs, field.name, field.default)
+            assert unlike(find(strategy, unlike, settings=ANY))
+
+
+def _differs(name: str, default: object, found: object) -> bool:
+    return bool(getattr(found, name) != default)
 
 
 @given(messages)

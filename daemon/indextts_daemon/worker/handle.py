@@ -6,7 +6,7 @@ Knows no engine and no HTTP.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 import itertools
 import signal
@@ -15,6 +15,7 @@ import time
 from indextts_daemon.errors import EngineUnavailableError, SpeechError, SynthesisError
 from indextts_daemon.speech import JobId, ModelInfo, Sentence, SpeechRequest, Voice
 
+from .footprint import Footprint, GpuBytes, measured
 from .process import WorkerProcess
 from .protocol import (
     LOAD_JOB,
@@ -23,6 +24,7 @@ from .protocol import (
     Audio,
     Cancelled,
     Command,
+    Dying,
     End,
     Failed,
     Finished,
@@ -38,7 +40,15 @@ from .protocol import (
 )
 from .stream import JobStream
 
-__all__ = ["JobStream", "WorkerEnd", "WorkerHandle", "WorkerSpec", "WorkerState"]
+__all__ = [
+    "Footprint",
+    "GpuBytes",
+    "JobStream",
+    "WorkerEnd",
+    "WorkerHandle",
+    "WorkerSpec",
+    "WorkerState",
+]
 
 _WATCH_S = 1.0
 _LEAST_SILENCE_S = 3.0  # heartbeats come once a second: fewer missing ones say nothing
@@ -63,6 +73,7 @@ class WorkerEnd(StrEnum):
     load_failed = "load_failed"
     crash = "crash"
     hang = "hang"
+    oom = "oom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +100,19 @@ class WorkerHandle:
         on_state: Callable[[WorkerState], None] | None = None,
         on_counted: Callable[[Mapping[str, int]], None] | None = None,
         on_progress: Callable[[str], None] | None = None,
+        gpu_bytes: GpuBytes | None = None,
     ) -> None:
         self.spec = spec
         self.info: ModelInfo | None = None
         self.reason: str | None = None  # why it failed, for people
+        self.footprint: Footprint | None = None  # as last measured, first when it was ready
         self.started_at: float | None = None  # wall clock, as is heartbeat_at
         self.heartbeat_at: float | None = None
         self._state = WorkerState.unloaded
         self._on_state = on_state
         self._on_counted = on_counted  # gets what was added since the last time
         self._on_progress = on_progress  # gets a sentence, while it loads
+        self._gpu_bytes = gpu_bytes
         self._counters = Counter[str]()
         self._ids = itertools.count(LOAD_JOB + 1)
         self._streams: dict[JobId, JobStream] = {}
@@ -107,6 +121,9 @@ class WorkerHandle:
         self._life: asyncio.Task[WorkerEnd] | None = None
         self._ready = asyncio.Event()
         self._end: WorkerEnd | None = None  # known before the process is gone
+        self._load_code = "load_failed"  # names why it did not load
+        self._load_limit: asyncio.Timeout | None = None
+        self._load_began = 0.0  # on the event loop's clock
         self._heard_at = 0.0  # monotonic
 
     @property
@@ -128,7 +145,8 @@ class WorkerHandle:
         """Spawn the process and load; `EngineUnavailableError` says why that failed."""
         if self._state not in (WorkerState.unloaded, WorkerState.failed):
             raise RuntimeError("The worker has been started already.")
-        self.info = self.reason = self._end = None
+        self.info = self.reason = self.footprint = self._end = None
+        self._load_code = "load_failed"
         self.started_at, self.heartbeat_at = time.time(), None
         self._ready.clear()
         self._counters.clear()
@@ -141,6 +159,28 @@ class WorkerHandle:
             raise EngineUnavailableError(self.reason, code="load_failed") from err
         self._life = asyncio.create_task(self._live(self._process))
         return await self._load(self._process, self._life)
+
+    def patience(
+        self, *, step_timeout_s: float | None = None, load_timeout_s: float | None = None
+    ) -> None:
+        """Change how long it may take from now on, also over what it is at."""
+        step_s = self.spec.step_timeout_s if step_timeout_s is None else step_timeout_s
+        load_s = self.spec.load_timeout_s if load_timeout_s is None else load_timeout_s
+        self.spec = replace(self.spec, step_timeout_s=step_s, load_timeout_s=load_s)
+        if self._load_limit is not None and not self._load_limit.expired():
+            self._load_limit.reschedule(self._load_began + load_s)
+
+    def memory_bytes(self) -> int | None:
+        """Return what the process held when last measured, on the GPU too; None if never."""
+        return None if self.footprint is None else self.footprint.total
+
+    async def measure(self) -> Footprint | None:
+        """Look at what the process holds now; None if there is none."""
+        if self.pid is None:
+            return None
+        found = await asyncio.to_thread(measured, self.pid, self._gpu_bytes)
+        self.footprint = found or self.footprint
+        return found
 
     def submit(
         self,
@@ -183,7 +223,8 @@ class WorkerHandle:
     async def stop(self, *, timeout_s: float) -> None:
         """Let live jobs be spoken to their end for `timeout_s`, then end the process and reap it.
 
-        A worker that is still loading ends at once. One that is not running is left as it is.
+        Once it returns neither the process nor any that it started is left. A worker that is still
+        loading ends at once. One that is not running is left as it is.
         """
         process, life = self._process, self._life
         if process is None or life is None:
@@ -208,25 +249,33 @@ class WorkerHandle:
         process.send(
             [Load(engine=spec.engine, model=spec.model, nice=spec.nice, options=spec.options)]
         )
-        ready = asyncio.create_task(self._ready.wait())
         try:
-            await asyncio.wait(
-                {ready, life},
-                timeout=spec.load_timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await self._loading(life)
+            if self.info is not None and not life.done():
+                await self.measure()
             if self.info is not None and not life.done():
                 return self.info
-            self._put_down(WorkerEnd.hang, f"Loading took longer than {spec.load_timeout_s:g} s.")
+        except TimeoutError:
+            limit_s = self.spec.load_timeout_s
+            self._put_down(WorkerEnd.hang, f"Loading took longer than {limit_s:g} s.")
         except asyncio.CancelledError:
             self._put_down(WorkerEnd.stopped, "Loading was given up.")
             raise
-        finally:
-            ready.cancel()
         await asyncio.shield(life)
         raise EngineUnavailableError(
-            self.reason or "The worker was stopped while it was loading.", code="load_failed"
+            self.reason or "The worker was stopped while it was loading.", code=self._load_code
         )
+
+    async def _loading(self, life: asyncio.Task[WorkerEnd]) -> None:
+        """Wait until it is ready or has ended. Raises TimeoutError."""
+        self._load_began = asyncio.get_running_loop().time()
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            async with asyncio.timeout(self.spec.load_timeout_s) as self._load_limit:
+                await asyncio.wait({ready, life}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._load_limit = None
+            ready.cancel()
 
     async def _live(self, process: WorkerProcess) -> WorkerEnd:
         watch = asyncio.create_task(self._watch())
@@ -258,13 +307,13 @@ class WorkerHandle:
     async def _watch(self) -> None:
         """Put the worker down when its heartbeat stays away."""
         await self._ready.wait()
-        patience_s = max(self.spec.step_timeout_s, _LEAST_SILENCE_S)
         while True:
             slept_at = time.monotonic()
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
             if now - slept_at > 2 * _WATCH_S:
                 self._heard_at = now  # it is we who were held up: heartbeats wait to be read
+            patience_s = max(self.spec.step_timeout_s, _LEAST_SILENCE_S)
             if now - self._heard_at > patience_s:
                 self._put_down(WorkerEnd.hang, f"The worker was silent for {patience_s:g} s.")
 
@@ -312,8 +361,13 @@ class WorkerHandle:
                 self._heard_at = time.monotonic()
                 self._come_to(WorkerState.ready)
                 self._ready.set()
-            case Failed(message=text):
+            case Failed(code=code, message=text):
                 self._end, self.reason = WorkerEnd.load_failed, text
+                self._load_code = code
+            case Dying(reason=reason, message=text) if self._end is None:
+                self._end, self.reason = WorkerEnd(reason), text
+            case Dying():
+                pass
             case _:
                 raise MalformedFrameError("A worker does not send commands.")
 

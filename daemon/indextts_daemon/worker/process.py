@@ -8,10 +8,11 @@ import sys
 from typing import Self
 
 import indextts_daemon
-from indextts_daemon.posix import socket_pair
+from indextts_daemon.posix import end_group, socket_pair
 
 from .protocol import Command, FrameReader, Message, encode
 
+_LOOKS = 100
 _GRACE_S = 1.0  # between a signal, or the last byte, and the next harder measure
 
 
@@ -42,6 +43,7 @@ class WorkerProcess(asyncio.BufferedProtocol):
                     stdout=sys.__stderr__.fileno() if sys.__stderr__ else None,
                     pass_fds=(theirs.fileno(),),
                     env=child_environment(),
+                    process_group=0,  # so that what it starts can be ended with it
                 )
             except BaseException:
                 process._close()
@@ -59,19 +61,35 @@ class WorkerProcess(asyncio.BufferedProtocol):
             self._transport.write(b"".join(map(encode, commands)))
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, and what it has started."""
         if self._running.returncode is None:
-            self._running.kill()
+            end_group(self._running.pid)
 
     async def wait(self) -> int:
-        """Return the exit code, once the last message has been received and the process reaped."""
-        await self._silent.wait()
+        """Return the exit code, once the last message has been received and the process reaped.
+
+        What it has started is ended with it, also where that keeps the socket open.
+        """
+        silent = asyncio.create_task(self._silent.wait())
+        gone = asyncio.create_task(self._running.wait())
         try:
-            async with asyncio.timeout(_GRACE_S):
-                return await self._running.wait()
-        except TimeoutError:
+            await asyncio.wait({silent, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({silent, gone}, timeout=_GRACE_S)
             self.kill()
-            return await self._running.wait()
+            exit_code = await gone
+            await self._end_rest()
+            return exit_code
+        finally:
+            silent.cancel()
+            gone.cancel()
+            self._close()
+
+    async def _end_rest(self) -> None:
+        """See off what it has started; one that the system does not reap is not waited for."""
+        for _ in range(_LOOKS):
+            if not end_group(self._running.pid):
+                return
+            await asyncio.sleep(_GRACE_S / _LOOKS)
 
     async def end(self) -> None:
         """Ask the system to end it, and make it if it does not."""

@@ -132,6 +132,14 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dying:
+    """The process cannot go on and ends now: `crash` or `oom`, and in a sentence for people."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """Counters since the worker was ready; told when asked for and before a job's end."""
 
@@ -147,7 +155,7 @@ class Heartbeat:
 
 
 Command = Load | Start | Append | End | Cancel | AskStats | Stop
-Report = Progress | Ready | Audio | Finished | Failed | Cancelled | Stats | Heartbeat
+Report = Progress | Ready | Audio | Finished | Failed | Cancelled | Dying | Stats | Heartbeat
 Message = Command | Report
 
 
@@ -379,6 +387,7 @@ _DECODERS: Mapping[str, Any] = {
         job=_job(h), code=_is(h["code"], str), message=_is(h["message"], str)
     ),
     "cancelled": lambda h: Cancelled(job=_job(h)),
+    "dying": lambda h: Dying(reason=_is(h["reason"], str), message=_is(h["message"], str)),
     "stats": lambda h: Stats(counters=_counters(h["counters"])),
     "heartbeat": lambda h: Heartbeat(
         at=float(_is(h["at"], int, float)), step_started_at=_seconds_or_none(h["step_started_at"])

@@ -20,6 +20,7 @@ class JobStream(AsyncIterator[AudioChunk]):
 
     def __init__(self, job: JobId, send: Callable[[Sequence[Command]], None]) -> None:
         self.job = job
+        self.sounded = False  # some of it has been made: it cannot be spoken anew unheard
         self._send = send
         self._arrived: asyncio.Queue[AudioChunk | SpeechError | None] = asyncio.Queue()
         self._open = True  # the process has not ended the job, nor have we
@@ -51,6 +52,7 @@ class JobStream(AsyncIterator[AudioChunk]):
     def push(self, chunk: AudioChunk) -> None:
         """Take in a chunk; a cancelled job's is dropped."""
         if self._open:
+            self.sounded = self.sounded or chunk.samples.size > 0
             self._arrived.put_nowait(chunk)
 
     def finish(self, error: SpeechError | None) -> None:

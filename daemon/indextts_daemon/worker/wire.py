@@ -29,7 +29,7 @@ from .protocol import (
 _LOG = logging.getLogger(__name__)
 _HEARTBEAT_S = 1.0
 _COUNTERS = (
-    *("steps", "sentences", "chunks", "live_jobs"),
+    *("steps", "sentences", "chunks", "live_jobs", "out_of_memory"),
     *("jobs_started", "jobs_finished", "jobs_failed", "jobs_cancelled"),
 )
 
