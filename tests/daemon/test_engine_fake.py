@@ -277,11 +277,12 @@ def test_a_sentence_that_finds_no_memory_stays_the_next_one() -> None:
     assert rest
 
 
-def test_memory_that_is_found_at_the_second_try_changes_nothing() -> None:
+@pytest.mark.parametrize("order", [[JOB, OTHER], [OTHER, JOB]])
+def test_memory_that_is_found_at_the_second_try_changes_nothing(order: list[JobId]) -> None:
     engine = FakeEngine(FakeOptions())
     words = ["One.", "{{oom once}}Two.", "{{oom once}}Three."]
-    begin(engine, JOB, *words)
-    begin(engine, OTHER, "x" * 20)
+    for job in order:
+        begin(engine, job, *(words if job == JOB else ["x" * 20]))
     said: dict[JobId, list[NDArray[np.float32]]] = {JOB: [], OTHER: []}
     tries, open_jobs = 0, 2
     while open_jobs:

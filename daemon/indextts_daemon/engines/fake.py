@@ -140,6 +140,7 @@ class FakeEngine:
             except OutOfMemoryError:
                 if not results:
                     raise
+                state.was_short = False
                 self._jobs = {job: state, **self._jobs}  # the next step comes to it first
                 break
             if outcome is None:
