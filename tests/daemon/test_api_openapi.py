@@ -337,6 +337,7 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
 
 
 JSON = {"Content-Type": "application/json"}
+YAML = {"Content-Type": "application/yaml"}
 NO_TOKEN = {"Authorization": ""}
 # method, path as in the contract, what differs in the request, expected status
 CALLS: list[tuple[str, str, dict[str, Any], int]] = [
@@ -356,6 +357,17 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/v1/languages", {}, 200),
     ("GET", "/v1/models", {}, 200),
     ("GET", "/v1/moods", {}, 200),
+    ("PUT", "/v1/moods", {"data": b"calm: {speed: 0.9}", "headers": YAML}, 200),
+    ("PUT", "/v1/moods", {"data": b"calm: 5", "headers": YAML}, 422),
+    ("PUT", "/v1/moods", {"data": b"", "headers": YAML | {"If-Match": '"x"'}}, 412),
+    ("PUT", "/v1/moods", {"data": b"#" * 70_000, "headers": YAML}, 413),
+    ("PUT", "/v1/moods", {"json": {}}, 415),
+    ("PUT", "/v1/lexicon", {"data": b"rules: []", "headers": YAML}, 200),
+    ("PUT", "/v1/lexicon", {"data": b"rules: 5", "headers": YAML}, 422),
+    ("PUT", "/v1/lexicon", {"data": b"#" * 600_000, "headers": YAML}, 413),
+    ("GET", "/v1/lexicon", {}, 200),
+    ("POST", "/v1/text/preview", {"json": {"text": "It is 6:45."}}, 200),
+    ("POST", "/v1/text/preview", {"json": {}}, 422),
     ("GET", "/v1/voices", {}, 200),
     ("GET", "/v1/voices", {"headers": {"If-None-Match": "*"}}, 304),
     ("GET", "/v1/voices/{id}", {"id": "fake-01"}, 200),

@@ -47,27 +47,6 @@ async def voice(request: web.Request) -> web.Response:
     return web.json_response(_shape(found, services))
 
 
-async def moods(request: web.Request) -> web.Response:
-    """List the household's moods; what they weigh is what it wrote down."""
-    return web.json_response(
-        {
-            "moods": [
-                {
-                    "id": mood.id,
-                    "emotion": {
-                        name: weight
-                        for name, weight in zip(EMOTIONS, mood.weights, strict=False)
-                        if weight
-                    },
-                    "strength": mood.strength,
-                    "speed": mood.speed,
-                }
-                for mood in request.app[SERVICES].generations.current.moods.values()
-            ]
-        }
-    )
-
-
 async def languages(request: web.Request) -> web.Response:
     """List the languages and who speaks them, best voice first."""
     services = request.app[SERVICES]
