@@ -250,6 +250,7 @@ class Metrics:
         self.engine_jobs_started.labels(model).inc(counted["jobs_started"])
         self.engine_sentences.labels(model).inc(counted["sentences"])
         self.engine_steps.labels(model).inc(counted["steps"])
+        self.worker_oom.labels(model).inc(counted["out_of_memory"])
         for outcome in JOB_ENDS:
             self.engine_jobs.labels(model, outcome).inc(counted[f"jobs_{outcome}"])
 

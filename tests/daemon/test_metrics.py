@@ -218,6 +218,25 @@ def test_a_model_is_in_one_state_at_a_time() -> None:
         assert now["indextts_worker_up", ("fake",)] == (state == "ready")
 
 
+def test_what_a_worker_counts_is_added() -> None:
+    metrics = Metrics()
+    counted = {"jobs_started": 5, "sentences": 7, "steps": 90, "out_of_memory": 2}
+    ends = {"jobs_finished": 2, "jobs_failed": 1, "jobs_cancelled": 1}
+    metrics.model_counted("fake", counted | ends)
+    metrics.model_counted("fake", counted | ends)
+    now = values(metrics)
+    names = {
+        "sentences": "engine_sentences",
+        "steps": "engine_steps",
+        "out_of_memory": "worker_oom",
+    }
+    for told, name in ({"jobs_started": "engine_jobs_started"} | names).items():
+        assert now[f"indextts_{name}_total", ("fake",)] == 2 * counted[told]
+    for told, number in ends.items():
+        outcome = told.removeprefix("jobs_")
+        assert now["indextts_engine_jobs_total", ("fake", outcome)] == 2 * number
+
+
 def test_speech_is_paused_for_one_reason_at_a_time() -> None:
     metrics = Metrics()
     for reason in (*PAUSES, None):
