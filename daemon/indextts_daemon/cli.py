@@ -13,11 +13,13 @@ import platformdirs
 
 from . import __version__
 from .checkpoints.catalogue import Published, published
-from .config import Settings, load_settings
+from .config import USUAL_NAME, Settings, Source, best, boot, settings_history
 from .errors import SpeechError
 from .identity import read_token
 from .remote import NoDaemonError, Remote
 from .storage import atomic_write
+
+LOGGER = logging.getLogger(__name__)
 
 PROGRAM = "indextts-daemon"
 SUFFIXES = {
@@ -109,6 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     judged.add_argument("files", type=Path, nargs="+", metavar="FILE")
     judged.set_defaults(run=_check_recordings)
 
+    _add_config_actions(commands.add_parser("config", help="see and change settings"), address)
+    reload = commands.add_parser("reload", parents=[address], help="read again what is on the disk")
+    reload.add_argument(
+        "scope",
+        nargs="?",
+        default="all",
+        choices=["all", "config", "voices", "moods", "lexicon", "models", "token"],
+        help="one kind of it (default: %(default)s)",
+    )
+    reload.set_defaults(run=_reload)
+
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
     bench.add_argument(
         "--engine", choices=["embedded", "fake"], default="embedded", help="what speaks"
@@ -158,15 +171,45 @@ def _add_model_actions(
     remove.set_defaults(run=_remove_model)
 
 
+def _add_config_actions(config: argparse.ArgumentParser, address: argparse.ArgumentParser) -> None:
+    config.set_defaults(run=_config)
+    actions = config.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("show", parents=[address], help="print every setting as it counts")
+    check = actions.add_parser(
+        "check", parents=[address], help="see whether a document is good, and what it would change"
+    )
+    check.add_argument("file", nargs="?", help="default: the settings file; - reads the input")
+    put = actions.add_parser("set", parents=[address], help="take a document for the settings")
+    put.add_argument("file", metavar="FILE", help="- reads the input")
+    actions.add_parser(
+        "versions", parents=[address], help="list the last good settings, the newest first"
+    )
+    back = actions.add_parser("rollback", parents=[address], help="go back to good settings")
+    back.add_argument(
+        "version", nargs="?", type=int, help="a number that `versions` shows (default: one back)"
+    )
+
+
 def _serve(asked: argparse.Namespace) -> int:
     from .serve import run
+    from .service.settings_file import SettingsFile
 
-    settings = _settings(asked)
+    source, history = _source(asked), settings_history(_data_dir(asked))
+    settings, problems = boot(source, history)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    token = os.environ.get("INDEXTTS_TOKEN")
-    asyncio.run(run(settings, data_dir=_data_dir(asked), token=token, say=_tell))
+    for problem in problems:
+        LOGGER.error("the last good settings are used: %s", problem.message)
+    asyncio.run(
+        run(
+            settings,
+            data_dir=_data_dir(asked),
+            settings_file=SettingsFile(source, history, problems=problems),
+            token=os.environ.get("INDEXTTS_TOKEN"),
+            say=_tell,
+        )
+    )
     return 0
 
 
@@ -200,7 +243,7 @@ async def _speak_to_file(asked: argparse.Namespace, body: dict[str, object]) -> 
         written = await _write(asked.output, _remote(asked, settings).speak(body))
         who = "the running daemon"
     except NoDaemonError:
-        from .compose import speak_here
+        from .doorless import speak_here
 
         written = await _write(asked.output, speak_here(settings, body, data_dir=_data_dir(asked)))
         who = "this command (no daemon runs)"
@@ -242,7 +285,7 @@ def _token(asked: argparse.Namespace) -> int:
 def _check(asked: argparse.Namespace) -> int:
     from .check import check
 
-    return check(_settings(asked), data_dir=_data_dir(asked))
+    return check(_source(asked).load(), data_dir=_data_dir(asked))
 
 
 def _bench(asked: argparse.Namespace) -> int:
@@ -301,18 +344,46 @@ def _check_recordings(asked: argparse.Namespace) -> int:
     return check_recordings(asked.files)
 
 
+def _config(asked: argparse.Namespace) -> int:
+    from . import config_command
+
+    settings = _settings(asked, tell=asked.action != "check")
+    remote = _remote(asked, settings)
+    match asked.action:
+        case "show":
+            return config_command.show(settings, remote)
+        case "check":
+            return config_command.check(asked.file, _source(asked), remote)
+        case "set":
+            return config_command.put(asked.file, remote)
+        case "rollback":
+            return config_command.roll_back(asked.version, remote)
+    return config_command.versions(remote)
+
+
+def _reload(asked: argparse.Namespace) -> int:
+    from .config_command import reload
+
+    return reload(asked.scope, _remote(asked, _settings(asked)))
+
+
 def _model(asked: argparse.Namespace) -> tuple[Published, Path]:
     """Return the model that was named, and its folder."""
     model = published(asked.model)
     return model, _data_dir(asked) / "models" / model.id
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
-    """Read the settings that this command line sees."""
-    file = asked.config
-    if file is None:
-        usual = _data_dir(asked) / "settings.yaml"
-        file = usual if os.access(usual, os.F_OK) else None
+def _settings(asked: argparse.Namespace, *, tell: bool = True) -> Settings:
+    """Read the settings by which the daemon is found; the last good ones where they are bad."""
+    settings, problems = best(_source(asked), settings_history(_data_dir(asked)))
+    if problems and tell:
+        told = " ".join(problem.message for problem in problems)
+        print(f"{PROGRAM}: {told} The last good settings are used.", file=sys.stderr)
+    return settings
+
+
+def _source(asked: argparse.Namespace) -> Source:
+    """Return where the settings come from that this command line sees."""
     flags = {
         "engine": getattr(asked, "engine", None),
         "indextts.model": getattr(asked, "folder", None),
@@ -320,8 +391,12 @@ def _settings(asked: argparse.Namespace) -> Settings:
         "server.port": asked.port,
         "discovery.enabled": False if getattr(asked, "no_zeroconf", False) else None,
     }
-    given = {key: value for key, value in flags.items() if value is not None}
-    return load_settings(file=file, environment=os.environ, flags=given)
+    return Source(
+        file=asked.config or _data_dir(asked) / USUAL_NAME,
+        required=asked.config is not None,
+        environment=os.environ,
+        flags={key: value for key, value in flags.items() if value is not None},
+    )
 
 
 def _data_dir(asked: argparse.Namespace) -> Path:

@@ -12,7 +12,11 @@ from .errors import EngineUnavailableError, SpeechError
 NOT_OURS = (aiohttp.ContentTypeError, ValueError, LookupError, TypeError)  # no answer of ours
 HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 where a daemon bound so is reached
 LOOK = aiohttp.ClientTimeout(total=3.0)
+OURS = {"X-IndexTTS-Client": "cli"}
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=60.0)
+
+# A change may have to load a model first.
+CHANGE = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=3600.0)
 
 
 class NoDaemonError(EngineUnavailableError):
@@ -62,6 +66,31 @@ class Remote:
             except NOT_OURS as err:
                 raise _something_else(response) from err
 
+    async def config(self) -> dict[str, Any]:
+        """Ask which settings count."""
+        async with self._ask("GET", "/v1/config") as response:
+            return await _object(response, "settings")
+
+    async def put_config(self, text: str, *, dry: bool = False) -> dict[str, Any]:
+        """Send a document for the settings, `dry` only to be looked at; returns what came of it."""
+        kind = {"Content-Type": "application/yaml"}
+        path = "/v1/config?dry_run=1" if dry else "/v1/config"
+        return await self._change("PUT", path, data=text.encode(), headers=kind)
+
+    async def config_versions(self) -> list[dict[str, Any]]:
+        """Ask for the good versions of the settings, the newest first."""
+        async with self._ask("GET", "/v1/config/versions") as response:
+            return list((await _object(response, "versions"))["versions"])
+
+    async def roll_config_back(self, version: int | None) -> dict[str, Any]:
+        """Ask for a good version of the settings, or the one before; returns what came of it."""
+        named = {} if version is None else {"version": version}
+        return await self._change("POST", "/v1/config/rollback", json=named)
+
+    async def reload(self, scope: str) -> dict[str, Any]:
+        """Have everything read again, or one kind of it; returns what came of it."""
+        return await self._change("POST", "/v1/reload", json={"scope": scope})
+
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""
         async with self._ask("POST", "/v1/audio/speech", json=body) as response:
@@ -70,12 +99,23 @@ class Remote:
             async for part in response.content.iter_any():
                 yield part
 
+    async def _change(self, method: str, path: str, **extra: Any) -> dict[str, Any]:
+        """Ask for a change; what was tried and rejected is returned too."""
+        good = (200, 412, 422)
+        async with self._ask(method, path, good=good, timeout=CHANGE, **extra) as response:
+            if response.ok:
+                return await _object(response, "result")
+            body = await _object(response, "error")
+            if "result" not in body:
+                raise await _refusal(response)
+            return body
+
     @asynccontextmanager
     async def _ask(
         self, method: str, path: str, *, good: Collection[int] = (200,), **extra: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send, and read the envelope of a refusal. Raises NoDaemonError, SpeechError."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers = OURS | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         try:
             async with (
                 aiohttp.ClientSession(timeout=PATIENCE, headers=headers) as session,
@@ -88,6 +128,16 @@ class Remote:
             raise NoDaemonError(f"No daemon answers at {self.url}.") from err
         except (aiohttp.ClientError, TimeoutError) as err:
             raise SpeechError(f"The daemon at {self.url} broke off.", code="broken_off") from err
+
+
+async def _object(response: aiohttp.ClientResponse, holding: str) -> dict[str, Any]:
+    """Return the object in an answer, which holds at least one thing."""
+    try:
+        body = dict(await response.json())
+        body[holding]
+    except NOT_OURS as err:
+        raise _something_else(response) from err
+    return body
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> SpeechError:

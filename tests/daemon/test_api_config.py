@@ -83,11 +83,8 @@ class Door:
         return await self.ask("PUT", f"/v1/config{query}", data=text, headers=YAML | sent)
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    (tmp_path / "settings.yaml").write_text(GOOD)
-    house, moods = House(tmp_path), Moods()
-    house.reloader.add(moods)
+def settings_app(house: House) -> web.Application:
+    """Make the daemon's door with the settings behind it, and nothing else."""
     services = SimpleNamespace(
         about=SimpleNamespace(auth=True),
         identity=Identity(instance_id="0" * 32, token=TOKEN),
@@ -96,8 +93,15 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         reloader=house.reloader,
         settings_file=house.file,
     )
-    app: web.Application = build_app(cast("Services", services))
-    async with TestClient(TestServer(app, host="127.0.0.1")) as client:
+    return build_app(cast("Services", services))
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    (tmp_path / "settings.yaml").write_text(GOOD)
+    house, moods = House(tmp_path), Moods()
+    house.reloader.add(moods)
+    async with TestClient(TestServer(settings_app(house), host="127.0.0.1")) as client:
         yield Door(house, client, moods)
 
 

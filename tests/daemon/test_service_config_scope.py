@@ -57,11 +57,11 @@ class Stage:
 class House:
     """A daemon's settings, with everything around them real but the models."""
 
-    def __init__(self, folder: Path, **source: Any) -> None:
+    def __init__(self, folder: Path, *, state: History | None = None, **source: Any) -> None:
         self.folder = folder
         self.path = folder / "settings.yaml"
         layers = Source(**{"file": self.path} | source)
-        history = History(folder / "state")
+        history = state or History(folder / "state")
         settings, problems = boot(layers, history)
         self.file = SettingsFile(layers, history, problems=problems)
         self.generations = Generations(

@@ -1,6 +1,6 @@
 """Settings: defaults, then the YAML file, then the environment, then flags; checked, and frozen."""
 
-from .boot import best, boot
+from .boot import best, boot, settings_history
 from .checks import VOICE_ID
 from .document import (
     MOST_BYTES,
@@ -26,11 +26,12 @@ from .sections import (
     SharingSettings,
     WorkerSettings,
 )
-from .source import Loaded, Source, load_settings
+from .source import USUAL_NAME, Loaded, Source, load_settings
 
 __all__ = [
     "MOST_BYTES",
     "SCHEMA",
+    "USUAL_NAME",
     "VOICE_ID",
     "DiscoverySettings",
     "Document",
@@ -58,5 +59,6 @@ __all__ = [
     "read_tree",
     "reference",
     "refused",
+    "settings_history",
     "tree",
 ]

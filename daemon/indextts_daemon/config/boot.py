@@ -1,12 +1,18 @@
 """How a daemon comes by its settings at the start, even where somebody has broken the file."""
 
 from contextlib import suppress
+from pathlib import Path
 
 from indextts_daemon.errors import Problem, SettingsError
 from indextts_daemon.history import History
 
 from .sections import Settings
 from .source import Source
+
+
+def settings_history(data_dir: Path) -> History:
+    """Return the good versions of the settings, which are kept in the data folder."""
+    return History(data_dir / "state" / "settings")
 
 
 def boot(source: Source, history: History) -> tuple[Settings, tuple[Problem, ...]]:
@@ -35,12 +41,5 @@ def _best(source: Source, history: History) -> tuple[Settings, tuple[Problem, ..
         for version in history.versions():
             with suppress(SettingsError):  # an older daemon may have known other settings
                 return source.read(version.text).settings, err.problems, version.text
-        if source.file is None:
-            raise
-        raise _with_path(err, source) from err
-
-
-def _with_path(err: SettingsError, source: Source) -> SettingsError:
-    """Name the file by its path, for the person at the terminal who has to find it."""
-    message = err.message.replace(f"{source.name}", f"{source.file}")
-    return SettingsError(message, code=err.error_code, problems=err.problems)
+        source.load()  # raises the same, and names the file by its path
+        raise

@@ -226,7 +226,8 @@ def _unreadable(err: yaml.YAMLError, text: str, name: str) -> SettingsError:
         words = "there is a character that no text has; type the line again"
     else:
         mark = getattr(err, "problem_mark", None)
-        line = mark.line + 1 if mark else None
+        last = max(1, len(text.splitlines()))  # its marks may stand below that
+        line = min(mark.line + 1, last) if mark else None
         words = shorten(getattr(err, "problem", None) or "it is not YAML", _LONGEST_KEY)
         if "'\\t'" in words:
             words = "there is a tab; indent with spaces"

@@ -43,12 +43,12 @@ class Source:
         """What the document is called in words."""
         return self.file.name if self.file is not None else USUAL_NAME
 
-    def document(self) -> str:
+    def document(self, *, name: str | None = None) -> str:
         """Return what the file says, "" where there is none. Raises SettingsError."""
         if self.file is None:
             return ""
         try:
-            return read_text(self.file)
+            return read_text(self.file, name=name or self.name)
         except SettingsError as err:
             if self.required or not isinstance(err.__cause__, FileNotFoundError):
                 raise
@@ -71,6 +71,14 @@ class Source:
         sections = {name: made(**merged.pop(name)) for name, (_, made) in SECTIONS.items()}
         shadowed = tuple(doc.key for doc in reference() if doc.key in above & written)
         return Loaded(settings=Settings(**merged, **sections), shadowed=shadowed)
+
+    def load(self) -> Settings:
+        """Return the settings; the words name the file by its path, for who has to find it.
+
+        Raises SettingsError.
+        """
+        name = self.name if self.file is None else str(self.file)
+        return self.read(self.document(name=name), name=name).settings
 
     def _put_layers(self, document: Document) -> frozenset[str]:
         """Lay environment and flags over the document; return their keys. Raises SettingsError."""
@@ -96,10 +104,7 @@ def load_settings(
 
     Raises SettingsError naming file, line and key, or the variable or flag, that is wrong.
     """
-    source = Source(file=file, environment=environment, flags=flags)
-    if file is None:
-        return source.read("").settings
-    return source.read(read_text(file, name=str(file)), name=str(file)).settings
+    return Source(file=file, required=True, environment=environment, flags=flags).load()
 
 
 def _from_text(text: str, doc: SettingDoc) -> object:
