@@ -111,6 +111,18 @@ def test_the_longest_words_win_and_the_first_of_equal_rules() -> None:
     assert applied("York", word("York", "first"), word("york", "second")) == "first"
 
 
+def test_of_rules_for_the_same_words_the_one_for_fewest_counts() -> None:
+    rules = (
+        word("a", "all"),
+        word("a", "english", languages=("en",)),
+        word("a", "lena", voices=("lena",)),
+    )
+    for order in (rules, rules[::-1]):
+        assert applied("a", *order, language="de") == "all"
+        assert applied("a", *order) == "english"
+        assert applied("a", *order, voice="lena") == "lena"
+
+
 def test_a_rule_that_does_not_count_gives_way_to_a_shorter_one() -> None:
     rules = word("York", "A"), word("New York", "B", languages=("de",))
     assert applied("New York", *rules) == "New A"

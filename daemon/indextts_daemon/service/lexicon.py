@@ -165,8 +165,7 @@ def _repeated(rules: tuple[Rule, ...], document: Document) -> Iterator[Problem]:
     """Name the rules that could never be reached."""
     seen: dict[object, int] = {}
     for number, rule in enumerate(rules):
-        target = rule.source if rule.is_pattern or keeps_case(rule.source) else folded(rule.source)
-        key = (rule.is_pattern, target, frozenset(rule.languages), frozenset(rule.voices))
+        key = what_for(rule)
         if key in seen:
             path, first = f"rules.{number}", document.origins[f"rules.{seen[key]}"]
             here = document.origins[path]
@@ -176,6 +175,12 @@ def _repeated(rules: tuple[Rule, ...], document: Document) -> Iterator[Problem]:
                 line=here.line,
             )
         seen.setdefault(key, number)
+
+
+def what_for(rule: Rule) -> object:
+    """Return what two rules have in common of which one could never be reached."""
+    target = rule.source if rule.is_pattern or keeps_case(rule.source) else folded(rule.source)
+    return rule.is_pattern, target, frozenset(rule.languages), frozenset(rule.voices)
 
 
 def shape(rule: Rule) -> Mapping[str, object]:

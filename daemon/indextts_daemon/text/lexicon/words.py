@@ -26,9 +26,9 @@ class Words:
     """The rules that look for words."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules: dict[str, list[Rule]] = {}  # by the words without case, in their order
+        self._rules: dict[str, list[Rule]] = {}  # by the words without case, the narrowest first
         self._lengths: dict[str, list[int]] = {}  # by the first character, the longest first
-        for rule in rules:
+        for rule in sorted(rules, key=lambda rule: (not rule.voices, not rule.languages)):
             words = folded(rule.source)
             self._rules.setdefault(words, []).append(rule)
             lengths = self._lengths.setdefault(words[0], [])
