@@ -402,26 +402,24 @@ async def test_what_a_worker_holds_is_known_once_it_is_ready(start: Starter) -> 
     spec = WorkerSpec(model="fake", engine="fake", options={"memory_mib": 64})
     large = WorkerHandle(spec, gpu_bytes=gpu_bytes)
     assert large.memory_bytes() is None
-    assert await large.measure() is None
     await large.start()
     small = await start()
     try:
         assert asked == [large.pid]
-        assert large.footprint is not None
-        assert small.footprint is not None
-        assert small.footprint.gpu is None
-        assert small.memory_bytes() == small.footprint.resident
-        assert large.memory_bytes() == large.footprint.resident + (5 << 30)
-        assert 60 <= (large.footprint.resident - small.footprint.resident) >> 20 <= 70
-        held = large.footprint.resident
+        before, other = large.footprint, small.footprint
+        assert before is not None
+        assert other is not None
+        assert (before.gpu, other.gpu) == (5 << 30, None)
+        assert (before.scarce, other.scarce) == (5 << 30, other.resident)
+        assert 60 <= (before.resident - other.resident) >> 20 <= 70
         await whole(submit(large, "{{oom once}}Give it back."))
-        now = await large.measure()
-        assert now is not None
-        assert held - now.resident > 50 << 20
-        assert large.memory_bytes() == now.total
+        assert await asyncio.to_thread(large.memory_bytes) == 5 << 30
+        assert large.footprint is not None
+        assert before.resident - large.footprint.resident > 50 << 20
+        assert await asyncio.to_thread(small.memory_bytes) == small.footprint.resident
     finally:
         await large.stop(timeout_s=0)
-    assert await large.measure() is None
+    assert large.memory_bytes() is None
 
 
 async def test_patience_with_a_load_may_be_changed_while_it_lasts() -> None:

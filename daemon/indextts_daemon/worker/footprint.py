@@ -16,9 +16,9 @@ class Footprint:
     gpu: int | None = None
 
     @property
-    def total(self) -> int:
-        """Both together."""
-        return self.resident + (self.gpu or 0)
+    def scarce(self) -> int:
+        """What a budget is about: the card's memory where it has any, else the machine's."""
+        return self.gpu or self.resident
 
 
 def measured(pid: int, gpu_bytes: GpuBytes | None = None) -> Footprint | None:

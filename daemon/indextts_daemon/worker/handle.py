@@ -171,16 +171,13 @@ class WorkerHandle:
             self._load_limit.reschedule(self._load_began + load_s)
 
     def memory_bytes(self) -> int | None:
-        """Return what the process held when last measured, on the GPU too; None if never."""
-        return None if self.footprint is None else self.footprint.total
+        """Measure what the process holds now of what is scarce; None if there is none.
 
-    async def measure(self) -> Footprint | None:
-        """Look at what the process holds now; None if there is none."""
-        if self.pid is None:
-            return None
-        found = await asyncio.to_thread(measured, self.pid, self._gpu_bytes)
+        The driver may take its time: call it beside the event loop. `footprint` keeps all of it.
+        """
+        found = None if self.pid is None else measured(self.pid, self._gpu_bytes)
         self.footprint = found or self.footprint
-        return found
+        return found.scarce if found else None
 
     def submit(
         self,
@@ -252,7 +249,7 @@ class WorkerHandle:
         try:
             await self._loading(life)
             if self.info is not None and not life.done():
-                await self.measure()
+                await asyncio.to_thread(self.memory_bytes)
             if self.info is not None and not life.done():
                 return self.info
         except TimeoutError:
