@@ -309,6 +309,25 @@ async def test_keys_that_something_else_overrides_are_told_wherever_it_matters(
     assert (await door.ask("POST", "/v1/reload")).body["shadowed"] == ["language"]
 
 
+@pytest.mark.parametrize(
+    ("path", "bodies"),
+    [
+        ("/v1/config/rollback", [{"version": one} for one in (0, 10**8, 1.5, "1", None, True)]),
+        ("/v1/reload", [{"scope": one} for one in ("", "ALL", None, 1)]),
+        ("/v1/config/rollback", [[], {"versions": 1}]),
+        ("/v1/reload", [[], {"scopes": "all"}]),
+    ],
+)
+async def test_what_is_refused_breaks_the_contract(
+    door: Door, path: str, bodies: list[object]
+) -> None:
+    content = CONTRACT["paths"][path]["post"]["requestBody"]["content"]
+    contract = Draft202012Validator(content["application/json"]["schema"])
+    for body in bodies:
+        assert (await door.ask("POST", path, json=body)).code == "invalid_param", body
+        assert not contract.is_valid(body)
+
+
 async def test_no_secret_is_shown(door: Door) -> None:
     """There is no setting that holds one; if one comes, it has to be left out here."""
     shown = await door.ask("GET", "/v1/config")

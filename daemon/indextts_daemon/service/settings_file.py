@@ -5,12 +5,11 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-import stat
 
 from indextts_daemon.config import Source
 from indextts_daemon.errors import Problem, SettingsError
 from indextts_daemon.history import History, Version
-from indextts_daemon.storage import atomic_write
+from indextts_daemon.storage import rewrite
 
 LOGGER = logging.getLogger(__name__)
 
@@ -77,12 +76,11 @@ class SettingsFile:
         """Put `text` in place of what is written, comments and all. Raises SettingsError."""
         if self.source.file is None:
             raise SettingsError("This daemon has no settings file.")
-        file = Path(os.path.realpath(self.source.file))  # a link stays a link
         try:
-            mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
-            atomic_write(file, text.encode(), mode=mode)
+            rewrite(self.source.file, text.encode())
         except OSError as err:
-            raise SettingsError(f"{file.name} cannot be written ({err.strerror}).") from err
+            words = f"{self.source.name} cannot be written ({err.strerror})."
+            raise SettingsError(words) from err
 
     def remember(self, text: str, *, back_to: Version | None = None) -> None:
         """Keep a document that was found good; a disk that refuses costs only that."""
