@@ -203,8 +203,10 @@ def test_a_wrong_setting_is_named_with_file_line_and_key(text: str, message: str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("engine: [fake", "settings.yaml, line 1: expected ',' or ']'"),
+        ("engine: [fake", "settings.yaml, line 1: something is missing, such as a brac"),
         ("engine: fake\n\tserver: 1", "settings.yaml, line 2: "),
+        ("engine: 'fake", "settings.yaml, line 1: a quote is not closed."),
+        ("engine: fake: 1", "settings.yaml, line 1: a colon cannot be here; look at how"),
         ("engine: fake\nserver:\n\tport: 1", "settings.yaml, line 3: there is a tab; indent with"),
         ("\nengine: \x07", "settings.yaml, line 2: there is a character that no text has;"),
         ("\n\nengine: a\x00", "settings.yaml, line 3: there is a character that no text has;"),
@@ -215,7 +217,7 @@ def test_a_wrong_setting_is_named_with_file_line_and_key(text: str, message: str
         (f"server: {'1' * 5000}", "settings.yaml, line 1: a value that cannot be read."),
         ("language: !!timestamp x", "settings.yaml, line 1: a value that cannot be read."),
         ("language: !!bool x", "settings.yaml, line 1: a value that cannot be read."),
-        ("language: !!python/name:os.name", "settings.yaml, line 1: could not determine"),
+        ("language: !!python/name:os.name", "settings.yaml, line 1: a word with an exclamation"),
         ("? [a]\n: 1", "settings.yaml, line 1: expected a name before the colon."),
         ("x: [" * 2000, "settings.yaml is nested too deeply."),
         (b"engine: \xff", "settings.yaml is not UTF-8 text."),

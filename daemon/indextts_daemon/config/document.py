@@ -196,6 +196,16 @@ _IN_WORDS = {
 }
 
 
+_YAML_IN_WORDS = {  # what it says, and what we say instead
+    "'\\t'": "there is a tab; indent with spaces",
+    "<stream end>": "something is missing, such as a bracket",
+    "unexpected end of stream": "a quote is not closed",
+    "mapping values are not allowed": "a colon cannot be here; look at how far the lines around it "
+    "are indented, and put quotes around a text with a colon",
+    "could not determine a constructor": "a word with an exclamation mark means nothing here",
+}
+
+
 def _sentence(error: vol.Invalid, origins: Mapping[str, object]) -> str:
     key = ".".join(_keys(error))
     return f"{_origin(error, origins)}{key}: {_IN_WORDS.get(error.msg, error.msg)}."
@@ -228,9 +238,9 @@ def _unreadable(err: yaml.YAMLError, text: str, name: str) -> SettingsError:
         mark = getattr(err, "problem_mark", None)
         last = max(1, len(text.splitlines()))  # its marks may stand below that
         line = min(mark.line + 1, last) if mark else None
-        words = shorten(getattr(err, "problem", None) or "it is not YAML", _LONGEST_KEY)
-        if "'\\t'" in words:
-            words = "there is a tab; indent with spaces"
+        said = getattr(err, "problem", None) or "it is not YAML"
+        ours = (words for quoted, words in _YAML_IN_WORDS.items() if quoted in said)
+        words = next(ours, shorten(said, _LONGEST_KEY))
     where = name if line is None else f"{name}, line {line}"
     return refused([Problem(message=f"{where}: {words}.", line=line)])
 
