@@ -22,6 +22,7 @@ from .storage import atomic_write
 LOGGER = logging.getLogger(__name__)
 
 PROGRAM = "indextts-daemon"
+DOCUMENTS = {"lexicon": "say how words are said", "moods": "say which moods there are"}
 SUFFIXES = {
     ".wav": "wav",
     ".pcm": "pcm",
@@ -122,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     reload.set_defaults(run=_reload)
 
+    for name, about in DOCUMENTS.items():
+        _add_document_actions(commands.add_parser(name, help=about), name, address)
+
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
     bench.add_argument(
         "--engine", choices=["embedded", "fake"], default="embedded", help="what speaks"
@@ -188,6 +192,34 @@ def _add_config_actions(config: argparse.ArgumentParser, address: argparse.Argum
     back.add_argument(
         "version", nargs="?", type=int, help="a number that `versions` shows (default: one back)"
     )
+
+
+def _add_document_actions(
+    document: argparse.ArgumentParser, name: str, address: argparse.ArgumentParser
+) -> None:
+    document.set_defaults(run=_document, document=name)
+    actions = document.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("show", parents=[address], help="print what is written")
+    put = actions.add_parser("set", parents=[address], help="take another document")
+    put.add_argument("file", metavar="FILE", help="- reads the input")
+    if name != "lexicon":
+        return
+    like = actions.add_parser("say-it-like", parents=[address], help="say a word as another")
+    like.add_argument("word", metavar="WORD")
+    like.add_argument("sound", metavar="SOUND", help="another spelling, such as Seersha")
+    like.add_argument(
+        "--notation", choices=["cmu", "pinyin", "kana"], help="SOUND is in phonemes of this kind"
+    )
+    like.add_argument(
+        "--language", action="append", metavar="TAG", help="only in this one; may be given again"
+    )
+    like.add_argument(
+        "--voice", action="append", metavar="ID", help="only in this one; may be given again"
+    )
+    preview = actions.add_parser("preview", parents=[address], help="see how a text is read aloud")
+    preview.add_argument("text", metavar="TEXT")
+    preview.add_argument("--language", metavar="TAG")
+    preview.add_argument("--voice", metavar="ID")
 
 
 def _serve(asked: argparse.Namespace) -> int:
@@ -365,6 +397,26 @@ def _reload(asked: argparse.Namespace) -> int:
     from .config_command import reload
 
     return reload(asked.scope, _remote(asked, _settings(asked)))
+
+
+def _document(asked: argparse.Namespace) -> int:
+    from . import documents_command
+
+    settings, data_dir = _settings(asked), _data_dir(asked)
+    remote = _remote(asked, settings)
+    match asked.action:
+        case "show":
+            return documents_command.show(asked.document, data_dir, remote)
+        case "set":
+            return documents_command.put(asked.document, asked.file, remote)
+        case "preview":
+            given = {"language": asked.language, "voice": asked.voice}
+            body = {"text": asked.text} | {name: one for name, one in given.items() if one}
+            return documents_command.preview(body, data_dir, remote, home=settings.language)
+    said = {"phonemes": {asked.notation: asked.sound}} if asked.notation else {"say": asked.sound}
+    where = {"languages": asked.language, "voices": asked.voice}
+    fields = {"from": asked.word, **said} | {name: one for name, one in where.items() if one}
+    return documents_command.say_it_like(fields, remote)
 
 
 def _model(asked: argparse.Namespace) -> tuple[Published, Path]:

@@ -1,6 +1,6 @@
 """How the command line talks to a running daemon."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -90,6 +90,22 @@ class Remote:
     async def reload(self, scope: str) -> dict[str, Any]:
         """Have everything read again, or one kind of it; returns what came of it."""
         return await self._change("POST", "/v1/reload", json={"scope": scope})
+
+    async def document(self, name: str) -> tuple[str, str]:
+        """Ask for `lexicon` or `moods` as it is written; returns the text and its mark."""
+        async with self._ask("GET", f"/v1/{name}") as response:
+            text = str((await _object(response, "document"))["document"])
+            return text, response.headers.get("ETag", "")
+
+    async def put_document(self, name: str, text: str, *, match: str = "") -> dict[str, Any]:
+        """Send another one, in place of the one of that mark; returns what came of it."""
+        headers = {"Content-Type": "application/yaml"} | ({"If-Match": match} if match else {})
+        return await self._change("PUT", f"/v1/{name}", data=text.encode(), headers=headers)
+
+    async def preview(self, body: Mapping[str, str]) -> dict[str, Any]:
+        """Ask how a text is read aloud; `body` and answer are those of POST /v1/text/preview."""
+        async with self._ask("POST", "/v1/text/preview", json=dict(body)) as response:
+            return await _object(response, "sentences")
 
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""

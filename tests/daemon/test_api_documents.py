@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
 import pytest
@@ -66,12 +67,8 @@ class Door:
         return await self.ask("POST", "/v1/text/preview", json={"text": text} | fields)
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    """Serve moods and lexicon, and nothing that speaks."""
-    house = House(tmp_path / "data")
-    house.folder.mkdir()
-    house.start()
+def documents_app(house: House) -> web.Application:
+    """Make the daemon's door with moods and lexicon behind it, and nothing that speaks."""
     services = SimpleNamespace(
         about=SimpleNamespace(auth=True),
         identity=Identity(instance_id="0" * 32, token=TOKEN),
@@ -80,8 +77,15 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         reloader=house.reloader,
         documents=house.documents,
     )
-    app = build_app(cast("Services", services))
-    async with TestClient(TestServer(app)) as client:
+    return build_app(cast("Services", services))
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    house = House(tmp_path / "data")
+    house.folder.mkdir()
+    house.start()
+    async with TestClient(TestServer(documents_app(house), host="127.0.0.1")) as client:
         yield Door(house, client)
     await house.reloader.close()
 
