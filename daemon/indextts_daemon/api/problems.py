@@ -66,6 +66,7 @@ STATUS = {
     "voice_not_found": 404,
     "model_not_found": 404,
     "version_not_found": 404,
+    "operation_not_found": 404,
     "method_not_allowed": 405,
     "idle_timeout": 408,
     "slow_body": 408,
@@ -76,6 +77,9 @@ STATUS = {
     "invalid_param": 422,
     "rejected": 422,
     "settings_invalid": 422,
+    "canary_failed": 422,
+    "version_incomplete": 422,
+    "nothing_to_roll_back": 422,
     "nothing_to_say": 422,
     "unsupported_language": 422,
     "upgrade_required": 426,
@@ -87,6 +91,7 @@ STATUS = {
     "queue_full": 503,
     "voice_file_invalid": 503,
     "worker_lost": 503,
+    "insufficient_memory": 507,
 }
 _TYPES = {401: "authentication_error", 403: "authentication_error", 503: "overloaded_error"}
 _FROM_AIOHTTP = {

@@ -1,0 +1,197 @@
+"""Whether a model fits beside those that are loaded, in the place of one, or not at all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from indextts_daemon.errors import SpeechError
+from indextts_daemon.worker.handle import WorkerSpec
+
+from .generation import Generations
+from .headroom import available
+from .models import Model
+from .needs import Need, Needs, estimated
+from .promotion import Entrance
+
+GIB = 2**30
+MARGIN = 1.15  # of what was measured: a long sentence takes more than the first one did
+RESERVE = GIB // 2  # of the machine's own memory, for everything else
+
+CardFree = Callable[[], Awaitable[int | None]]  # bytes; None without a card that tells
+
+
+class InsufficientMemoryError(SpeechError):
+    """There is no room for the model, whoever leaves."""
+
+    code = "insufficient_memory"
+
+
+class Mode(StrEnum):
+    """How a model comes in."""
+
+    side_by_side = "side_by_side"
+    in_place = "in_place"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a loaded model holds, and whether it may be unloaded to make room."""
+
+    id: str
+    everywhere: int  # bytes, of the card and of the machine's own memory
+    here: int  # of that which the newcomer needs
+    may_leave: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much there is; None where nothing bounds it."""
+
+    free: int | None  # bytes, without the reserve
+    budget: int | None  # of all loaded models together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How a model comes in, why, and who has to leave before."""
+
+    mode: Mode
+    why: str
+    leaving: tuple[str, ...] = ()
+
+
+def decide(
+    need: int | None, room: Room, residents: Sequence[Held], replaced: str | None
+) -> Decision:
+    """Find the way in that keeps most of the house talking. Raises InsufficientMemoryError.
+
+    `residents` stand in the order in which they may leave; the one `replaced` leaves only where
+    nothing else helps. A need that is not known is none, but there has to be some room.
+    """
+    wanted = max(1, round((need or 0) * MARGIN))
+    fits = _Fit(wanted, room, sum(one.everywhere for one in residents))
+    if fits(()):
+        return Decision(mode=Mode.side_by_side, why=_why(need, room, "It fits beside the others."))
+    idle = [one for one in residents if one.may_leave and one.id != replaced]
+    for count in range(1, len(idle) + 1):
+        if fits(idle[:count]):
+            return Decision(
+                mode=Mode.side_by_side,
+                why=_why(need, room, "It fits once who is not in use has left."),
+                leaving=tuple(one.id for one in idle[:count]),
+            )
+    going = [one for one in residents if one.id == replaced]
+    for count in range(len(idle) + 1) if going else ():
+        if fits([*going, *idle[:count]]):
+            return Decision(
+                mode=Mode.in_place,
+                why=_why(need, room, "It fits only in the place of the one before."),
+                leaving=tuple(one.id for one in (*going, *idle[:count])),
+            )
+    raise InsufficientMemoryError(
+        _why(need, room, "There is too little memory for this model, whichever other one leaves.")
+    )
+
+
+class _Fit:
+    """Tells whether the newcomer fits once some have left."""
+
+    def __init__(self, wanted: int, room: Room, held: int) -> None:
+        self._wanted, self._room, self._held = wanted, room, held
+
+    def __call__(self, leaving: Sequence[Held]) -> bool:
+        free, budget = self._room.free, self._room.budget
+        freed = sum(one.here for one in leaving)
+        left = self._held - sum(one.everywhere for one in leaving)
+        return (free is None or free + freed >= self._wanted) and (
+            budget is None or budget - left >= self._wanted
+        )
+
+
+def _why(need: int | None, room: Room, verdict: str) -> str:
+    told = [verdict]
+    told.append("What it needs is not known yet." if need is None else f"It needs {_gib(need)}.")
+    if room.free is not None:
+        told.append(f"{_gib(max(0, room.free))} can be used.")
+    if room.budget is not None:
+        told.append(f"All models together may hold {_gib(room.budget)}.")
+    return " ".join(told)
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+class MemoryGuard:
+    """Decides for the house as it is now, by what was measured or can be guessed."""
+
+    def __init__(self, generations: Generations, needs: Needs, *, card_free: CardFree) -> None:
+        self._generations = generations
+        self._needs = needs
+        self._card_free = card_free
+
+    async def entrance(
+        self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
+    ) -> Entrance:
+        """Say how a model can come in. Raises InsufficientMemoryError."""
+        self.look()
+        limits = self._generations.current.settings
+        on_card = await self._card_free() if may_use_card(spec) else None
+        known = self._needs.of(spec)
+        free = await asyncio.to_thread(available) if on_card is None else on_card
+        reserve = RESERVE if on_card is None else round(limits.sharing.free_gib * GIB)
+        budget = limits.models.memory_budget_gib
+        decision = decide(
+            await asyncio.to_thread(estimated, spec) if known is None else _share(known, on_card),
+            Room(
+                free=None if free is None else free - reserve,
+                budget=None if budget is None else round(budget * GIB),
+            ),
+            [
+                self._held(model, on_card)
+                for model in sorted(residents, key=lambda model: model.last_used_at)
+            ],
+            None if replaced is None else replaced.id,
+        )
+        by_id = {model.id: model for model in residents}
+        leaving = [by_id[id_] for id_ in decision.leaving]
+        return Entrance(mode=decision.mode, reason=decision.why, leaving=leaving)
+
+    def look(self) -> None:
+        """Note what the models hold that are loaded now."""
+        for model in self._generations.current.models.values():
+            if (held := _measured(model)) is not None:
+                self._needs.note(model.spec, held)
+
+    async def save(self) -> None:
+        """Note what the models hold, and write down what is new of it."""
+        self.look()
+        await self._needs.save()
+
+    def _held(self, model: Model, on_card: int | None) -> Held:
+        """Say what a loaded model holds; one that is loading holds what it is known to need."""
+        current = self._generations.current
+        held = _measured(model) or self._needs.of(model.spec) or Need(resident=0)
+        needed = model.id == current.default or model.id in current.settings.models.pinned
+        return Held(
+            id=model.id,
+            everywhere=held.resident + (held.gpu or 0),
+            here=held.resident if on_card is None else held.gpu or 0,
+            may_leave=not (needed or model.busy or self._generations.needed(model)),
+        )
+
+
+def may_use_card(spec: WorkerSpec) -> bool:
+    """Whether a model goes onto the card, if there is one."""
+    return spec.engine == "indextts" and spec.options.get("device") != "cpu"
+
+
+def _share(need: Need, on_card: int | None) -> int:
+    """Return what of a need is bounded by what is free."""
+    return need.resident if on_card is None or need.gpu is None else need.gpu
+
+
+def _measured(model: Model) -> Need | None:
+    footprint = None if model.worker is None else model.worker.footprint
+    return None if footprint is None else Need(resident=footprint.resident, gpu=footprint.gpu)

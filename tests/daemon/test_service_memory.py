@@ -1,0 +1,275 @@
+"""Who fits beside whom: the house goes on talking where it can, and nobody is loaded on hope."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given, strategies as st
+import pytest
+
+from indextts_daemon.api.problems import STATUS
+from indextts_daemon.config import load_settings
+from indextts_daemon.service import memory as place
+from indextts_daemon.service.memory import (
+    GIB,
+    MARGIN,
+    Decision,
+    Held,
+    InsufficientMemoryError,
+    MemoryGuard,
+    Mode,
+    Room,
+    decide,
+    may_use_card,
+)
+from indextts_daemon.service.needs import Need, Needs
+from indextts_daemon.worker.handle import Footprint, WorkerSpec
+
+NEED = 10 * GIB
+
+
+def held(identity: str, gib: float, *, may_leave: bool = True) -> Held:
+    size = round(gib * GIB)
+    return Held(id=identity, everywhere=size, here=size, may_leave=may_leave)
+
+
+def room(free: float | None = None, budget: float | None = None) -> Room:
+    free_bytes = None if free is None else round(free * GIB)
+    return Room(free=free_bytes, budget=None if budget is None else round(budget * GIB))
+
+
+OLD = held("old", 10, may_leave=False)
+# free and budget in GiB, who is there, and what is decided for 10 GiB in place of "old"
+CASES: list[tuple[Room, list[Held], Mode | None, tuple[str, ...]]] = [
+    (room(), [OLD], Mode.side_by_side, ()),
+    (room(free=11.5), [OLD], Mode.side_by_side, ()),
+    (room(free=11.4), [OLD], Mode.in_place, ("old",)),
+    (room(free=1.5), [OLD], Mode.in_place, ("old",)),
+    (room(free=1.4), [OLD], None, ()),
+    (room(free=2), [held("idle", 9.5), OLD], Mode.side_by_side, ("idle",)),
+    (room(free=2), [held("busy", 9.5, may_leave=False), OLD], Mode.in_place, ("old",)),
+    (room(free=2), [held("a", 5), held("b", 5), held("c", 5)], Mode.side_by_side, ("a", "b")),
+    (room(free=0), [held("idle", 1.5), OLD], Mode.in_place, ("old", "idle")),
+    (room(budget=21.5), [OLD], Mode.side_by_side, ()),
+    (room(budget=21), [OLD], Mode.in_place, ("old",)),
+    (room(budget=11), [OLD], None, ()),
+    (room(free=100, budget=21), [OLD], Mode.in_place, ("old",)),
+    (room(free=5, budget=100), [], None, ()),
+    (room(free=-1), [OLD], None, ()),
+]
+
+
+@pytest.mark.parametrize(("given_room", "residents", "mode", "leaving"), CASES, ids=str)
+def test_the_way_in_is_the_one_that_keeps_most_of_the_house_talking(
+    given_room: Room, residents: list[Held], mode: Mode | None, leaving: tuple[str, ...]
+) -> None:
+    if mode is None:
+        with pytest.raises(InsufficientMemoryError):
+            decide(NEED, given_room, residents, "old")
+    else:
+        decision = decide(NEED, given_room, residents, "old")
+        assert (decision.mode, decision.leaving) == (mode, leaving)
+
+
+def test_a_model_that_takes_nobodys_place_never_makes_the_default_leave() -> None:
+    with pytest.raises(InsufficientMemoryError):
+        decide(NEED, room(free=2), [OLD], None)
+
+
+def test_what_is_not_known_is_no_reason_unless_there_is_no_room_at_all() -> None:
+    assert decide(None, room(free=3, budget=11), [OLD], "old").mode is Mode.side_by_side
+    assert decide(None, room(budget=10), [OLD], "old").mode is Mode.in_place
+    assert decide(None, room(free=0), [OLD], "old").mode is Mode.in_place
+
+
+def test_the_reason_names_what_there_is_and_what_it_takes() -> None:
+    why = decide(NEED, room(free=20, budget=40), [OLD], "old").why
+    assert why == (
+        "It fits beside the others. It needs 10.0 GiB. 20.0 GiB can be used. "
+        "All models together may hold 40.0 GiB."
+    )
+    with pytest.raises(InsufficientMemoryError) as caught:
+        decide(NEED, room(free=1), [], None)
+    assert "It needs 10.0 GiB" in caught.value.message
+    assert STATUS[caught.value.error_code] == 507
+
+
+sizes = st.floats(0, 30)
+
+
+@given(
+    need=sizes,
+    free=st.none() | st.floats(-2, 40),
+    budget=st.none() | st.floats(0.1, 60),
+    residents=st.lists(st.tuples(sizes, st.booleans()), max_size=4),
+    replaces=st.booleans(),
+)
+def test_whatever_is_decided_fits_and_nobody_leaves_who_may_not(
+    need: float,
+    free: float | None,
+    budget: float | None,
+    residents: list[tuple[float, bool]],
+    *,
+    replaces: bool,
+) -> None:
+    people = [held(str(n), gib, may_leave=free_) for n, (gib, free_) in enumerate(residents)]
+    replaced = people[-1].id if people and replaces else None
+    there = room(free, budget)
+    try:
+        decision = decide(round(need * GIB), there, people, replaced)
+    except InsufficientMemoryError:
+        return
+    going = {one.id: one for one in people if one.id in decision.leaving}
+    assert all(one.may_leave or one.id == replaced for one in going.values())
+    assert (replaced in going) == (decision.mode is Mode.in_place)
+    wanted = need * GIB * MARGIN
+    if there.free is not None:
+        assert there.free + sum(one.here for one in going.values()) >= wanted - 1
+    if there.budget is not None:
+        left = sum(one.everywhere for one in people if one.id not in going)
+        assert there.budget - left >= wanted - 1
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A model that is loaded, or none."""
+
+    id: str
+    spec: WorkerSpec
+    footprint: Footprint | None = None
+    busy: bool = False
+    last_used_at: float = 0.0
+
+    @property
+    def worker(self) -> Any:
+        return SimpleNamespace(footprint=self.footprint)
+
+
+@dataclass(eq=False)
+class House:
+    """Models, settings and a card as the guard sees them."""
+
+    models: dict[str, Any]
+    default: str
+    flags: dict[str, object] = field(default_factory=dict)
+    card: int | None = None
+    needs: Needs = field(default_factory=Needs)
+    asked: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> Any:
+        settings = load_settings(file=None, environment={}, flags=self.flags)
+        return SimpleNamespace(settings=settings, models=self.models, default=self.default)
+
+    def needed(self, model: Any) -> int:
+        return model.id in self.asked
+
+    def guard(self) -> MemoryGuard:
+        async def card_free() -> int | None:
+            return self.card
+
+        return MemoryGuard(self, self.needs, card_free=card_free)  # type: ignore[arg-type]
+
+    async def decided(self, spec: WorkerSpec, replaced: str | None = None) -> Decision:
+        models = list(self.models.values())
+        taken = None if replaced is None else self.models[replaced]
+        entrance = await self.guard().entrance(spec, residents=models, replaced=taken)
+        return Decision(
+            mode=Mode(entrance.mode),
+            why=entrance.reason,
+            leaving=tuple(model.id for model in entrance.leaving),
+        )
+
+
+def indextts(model: str, **options: str) -> WorkerSpec:
+    return WorkerSpec(model=model, engine="indextts", options=options)
+
+
+def loaded(model: str, *, gpu: float, **how: Any) -> Loaded:
+    footprint = Footprint(resident=GIB, gpu=round(gpu * GIB))
+    return Loaded(model, indextts(model), footprint, **how)
+
+
+async def test_a_model_for_the_card_is_weighed_by_what_is_free_there() -> None:
+    house = House({"big": loaded("big", gpu=6)}, "big", card=8 * GIB)
+    newer = replace(indextts("big"), version="b")
+    house.needs.note(newer, Need(resident=100 * GIB, gpu=6 * GIB))
+    assert (await house.decided(newer, "big")).mode is Mode.side_by_side
+    house.flags = {"sharing.free_gib": 2.0}
+    decision = await house.decided(newer, "big")
+    assert (decision.mode, decision.leaving) == (Mode.in_place, ("big",))
+    house.card = 0
+    with pytest.raises(InsufficientMemoryError):
+        await house.decided(newer, "big")
+
+
+async def test_without_a_card_the_machines_own_memory_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = [16 * GIB]
+    monkeypatch.setattr(place, "available", lambda: free[0])
+    house = House({"big": Loaded("big", indextts("big"), Footprint(resident=4 * GIB))}, "big")
+    newer = replace(indextts("big"), version="b")
+    house.needs.note(newer, Need(resident=4 * GIB))
+    assert (await house.decided(newer, "big")).mode is Mode.side_by_side
+    free[0] = 3 * GIB
+    assert (await house.decided(newer, "big")).mode is Mode.in_place
+    free[0] = GIB
+    with pytest.raises(InsufficientMemoryError):
+        await house.decided(newer, "big")
+
+
+async def test_what_a_loaded_model_holds_is_what_it_needs_the_next_time() -> None:
+    house = House({"big": loaded("big", gpu=6)}, "big", card=5 * GIB)
+    decision = await house.decided(indextts("big"), "big")
+    assert decision.mode is Mode.in_place
+    assert "It needs 6.0 GiB" in decision.why
+
+
+async def test_only_who_is_of_no_use_now_makes_room_and_the_longest_unused_first() -> None:
+    def house(**flags: object) -> House:
+        models = {
+            "default": loaded("default", gpu=4, last_used_at=0),
+            "pinned": loaded("pinned", gpu=4, last_used_at=1),
+            "busy": loaded("busy", gpu=4, last_used_at=2, busy=True),
+            "bound": loaded("bound", gpu=4, last_used_at=3),
+            "late": loaded("late", gpu=4, last_used_at=9),
+            "early": loaded("early", gpu=4, last_used_at=5),
+        }
+        found = House(models, "default", flags={"models.pinned": ["pinned"], **flags})
+        found.card, found.asked = 4 * GIB, ("bound",)
+        found.needs.note(indextts("new"), Need(resident=0, gpu=5 * GIB))
+        return found
+
+    assert (await house().decided(indextts("new"))).leaving == ("early",)
+    two = house()
+    two.card = 2 * GIB
+    assert (await two.decided(indextts("new"))).leaving == ("early", "late")
+    two.card = 0
+    two.flags |= {"sharing.free_gib": 4.0}
+    with pytest.raises(InsufficientMemoryError):
+        await two.decided(indextts("new"))
+
+
+async def test_all_models_together_hold_no_more_than_the_budget() -> None:
+    house = House({"big": loaded("big", gpu=6)}, "big", card=80 * GIB)
+    house.flags = {"models.memory_budget_gib": 20.0}
+    house.needs.note(indextts("new"), Need(resident=0, gpu=6 * GIB))
+    assert (await house.decided(indextts("new"))).mode is Mode.side_by_side
+    house.flags = {"models.memory_budget_gib": 12.0}
+    with pytest.raises(InsufficientMemoryError):
+        await house.decided(indextts("new"))
+
+
+async def test_needs_are_noted_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "needs.json"
+    house = House({"big": loaded("big", gpu=6)}, "big", needs=Needs(file))
+    await house.guard().save()
+    assert Needs(file).of(indextts("big")) == Need(resident=GIB, gpu=6 * GIB)
+
+
+def test_who_may_go_onto_the_card_is_known_before_it_is_loaded() -> None:
+    assert may_use_card(indextts("big", device="auto"))
+    assert not may_use_card(indextts("big", device="cpu"))
+    assert not may_use_card(WorkerSpec(model="fake", engine="fake"))
