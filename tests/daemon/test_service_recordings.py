@@ -91,7 +91,7 @@ def test_a_sidecar_may_say_little(folder: Path, text: str) -> None:
         ),
         ("moods:\n  Sad!: anna\n", "line 2, moods.Sad!: "),
         ("moods:\n  sad: ../anna\n", "line 2, moods.sad: expected a name like good-night."),
-        ("name: [\n", "anna.yaml, line 2: "),
+        ("name: [\n", "anna.yaml, line 1: "),
         ("- a\n- b\n", "anna.yaml, line 1: "),
         ("name: \xff\x00", "anna.yaml"),
         ("x" * 70_000, "anna.yaml is not read: it is larger than 0.0625 MB."),

@@ -1,9 +1,10 @@
 """The voice store: enrols what is new and only that, and keeps nothing of what is gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+import hashlib
 import json
 import logging
 import os
@@ -15,11 +16,15 @@ import pytest
 
 from indextts_daemon.audio.coach import Report
 from indextts_daemon.checkpoints.layout import LayoutError
-from indextts_daemon.service import enrolment, voices
+from indextts_daemon.posix import share
+from indextts_daemon.service import enrolled, enrolment, listening, studio, voices
 from indextts_daemon.service.enrolment import EnrolmentError, EnrolmentProgress
+from indextts_daemon.service.studio import FakeStudio
 from indextts_daemon.service.voices import VoiceStore
+from indextts_daemon.speech import Voice
 from tests.daemon import enrolling
 from tests.daemon.checkpoint_files import write_published
+from tests.daemon.recordings import MADE
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = ("zh", "en", "ja")
@@ -59,7 +64,11 @@ class House:
     @property
     def derived(self) -> set[str]:
         """What was made of recordings, but for the built-in one's."""
-        return {file.name for file in self.enrolled.iterdir()} - {voices.REFERENCE, voices.LOCK}
+        return {file.name for file in self.enrolled.iterdir()} - {
+            voices.REFERENCE,
+            voices.LOCK,
+            enrolled.GOOD,
+        }
 
 
 @pytest.fixture
@@ -203,7 +212,7 @@ async def test_several_that_end_the_process_end_the_attempt(house: House) -> Non
     for voice in ("a", "b", "c", "d", "e"):
         house.put(voice, "crash")
     assert list(await house.prepare()) == ["heart"]
-    assert len(house.asked) == voices.LIVES
+    assert len(house.asked) == listening.LIVES
 
 
 async def test_a_process_that_hangs_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +298,7 @@ async def test_two_models_are_prepared_one_after_the_other(
                 yield message
         running.append(running[-1] - 1)
 
-    monkeypatch.setattr(voices, "enrol", counted)
+    monkeypatch.setattr(studio, "enrol", counted)
     one, two = await asyncio.gather(house.again(), house.again(other))
     assert running == [1, 0, 1, 0]
     assert list(one) == list(two) == ["heart", "anna"]
@@ -386,7 +395,10 @@ async def test_a_recording_that_is_replaced_while_it_is_listened_to_is_listened_
 CHECK = """
 import asyncio, pathlib, sys
 from indextts_daemon.service import enrolment
+from indextts_daemon.posix import share
+from indextts_daemon.service.studio import FakeStudio
 from indextts_daemon.service.voices import VoiceStore
+from indextts_daemon.speech import Voice
 enrolment.ENROL = enrolment.RECORD = "tests.daemon.enrolling"
 folder, enrolled, model = map(pathlib.Path, sys.argv[1:])
 options = asyncio.run(VoiceStore(folder, enrolled).prepare(model, languages=["en"]))
@@ -456,3 +468,282 @@ async def test_problems_of_the_folder_are_told_and_logged(
     await house.prepare()
     assert problem.file == "Bob.wav"
     assert problem.message in caplog.text
+
+
+async def recast(house: House, model: Path | None = None) -> dict[str, Voice]:
+    """Look at the folder anew, as a reload does."""
+    voices = await house.store.recast(model or house.model, languages=LANGUAGES)
+    return {voice.id: voice for voice in voices}
+
+
+async def test_a_recast_tells_the_same_voices_that_a_worker_was_told(house: House) -> None:
+    house.put("anna", sidecar="name: Anna\nmoods: {sad: anna-sad}\n")
+    house.put("anna-sad")
+    told = await house.again()
+    cast = await recast(house)
+    assert list(cast) == list(told)
+    anna = cast["anna"]
+    assert (anna.name, anna.languages, anna.moods) == ("Anna", LANGUAGES, (("sad", "anna-sad"),))
+    assert (anna.handle, anna.revision) == (told["anna"]["key"], told["anna"]["revision"])
+    assert anna.models == ("indextts-2-5",)
+    assert len(house.asked) == 1
+
+
+async def test_a_recast_enrols_what_is_new_and_only_that(house: House) -> None:
+    house.put("anna")
+    await house.again()
+    house.put("bob")
+    assert list(await recast(house)) == ["heart", "anna", "bob"]
+    assert list(await house.again()) == ["heart", "anna", "bob"]
+    assert house.asked == [["heart", "anna"], ["bob"]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("refused", "Nobody speaks."),
+        ("crash", "It could not be listened to."),
+        ("passing", "It was replaced."),
+        ("too large", "It is larger than 20 MB."),
+        ("a link out", "It is a link that leads out of the folder."),
+        ("a pipe", "It is not a file."),
+    ],
+)
+async def test_a_bad_recording_leaves_the_voice_as_it_was_and_says_why(
+    house: House, caplog: pytest.LogCaptureFixture, damage: str, why: str
+) -> None:
+    house.put("anna", sidecar="name: Anna\n")
+    house.put("bob")
+    before = await recast(house) if await house.again() else {}
+    spoil(house.folder / "anna.wav", damage)
+    assert await recast(house) == before
+    anna = house.store.known["anna"]
+    assert (anna.stale, anna.refusal, anna.name) == (True, why, "Anna")
+    assert anna.report == Report.of_json(enrolling.GOOD)
+    assert not house.store.known["bob"].stale
+    assert f"voice anna stays as it was: {why}" in caplog.text
+    assert {voice.handle for voice in before.values()} == await handles(house)
+
+
+def spoil(file: Path, damage: str) -> None:
+    file.unlink()
+    match damage:
+        case "too large":
+            with file.open("wb") as opened:
+                opened.truncate((20 << 20) + 1)
+        case "a link out":
+            secret = file.parent.parent / "secret.wav"
+            secret.write_text("good secret")
+            file.symlink_to(secret)
+        case "a pipe":
+            os.mkfifo(file)
+        case _:
+            file.write_text(f"{damage} recording")
+
+
+async def handles(house: House) -> set[str]:
+    """Return the handles that the next daemon knows."""
+    return {voice["key"] for voice in (await house.prepare()).values()}
+
+
+async def test_a_bad_recording_that_never_was_good_is_no_voice(house: House) -> None:
+    await house.again()
+    house.put("anna", "refused")
+    assert list(await recast(house)) == ["heart"]
+    anna = house.store.known["anna"]
+    assert (anna.stale, anna.refusal) == (False, "Nobody speaks.")
+
+
+async def test_a_voice_that_was_kept_is_gone_with_its_file(house: House) -> None:
+    house.put("anna")
+    await house.again()
+    house.put("anna", "refused")
+    await recast(house)
+    (house.folder / "anna.wav").unlink()
+    assert list(await recast(house)) == ["heart"]
+    house.put("anna", "refused")
+    assert list(await recast(house)) == ["heart"]
+
+
+async def test_a_mended_recording_is_a_voice_again(house: House) -> None:
+    house.put("anna")
+    before = await recast(house)
+    house.put("anna", "refused")
+    await recast(house)
+    house.put("anna", "good again")
+    after = await recast(house)
+    assert after["anna"].revision != before["anna"].revision
+    assert not house.store.known["anna"].stale
+
+
+async def test_a_broken_recording_hides_no_good_one_of_the_same_voice(house: House) -> None:
+    house.put("anna")
+    before = await recast(house)
+    (house.folder / "anna.flac").write_text("refused by the coach")
+    assert await recast(house) == before
+    assert not house.store.known["anna"].stale
+    (problem,) = house.store.problems
+    assert problem.message == "anna.flac is left out: Nobody speaks."
+    assert {one.id: one.refusal for one in house.store.scan().recordings} == {"anna": None}
+
+
+@contextmanager
+def unreadable(folder: Path) -> Iterator[None]:
+    """Let a folder be a link in a circle, which nobody can follow."""
+    aside = folder.rename(folder.with_name("aside"))
+    folder.symlink_to(folder.name)
+    yield
+    folder.unlink()
+    aside.rename(folder)
+
+
+async def test_a_folder_that_cannot_be_read_takes_no_voice_away(house: House) -> None:
+    house.put("anna")
+    before = await recast(house)
+    with unreadable(house.folder), pytest.raises(EnrolmentError, match="cannot be read") as caught:
+        await recast(house)
+    assert caught.value.error_code == "voices_unreadable"
+    assert await recast(house) == before
+
+
+async def test_a_daemon_that_starts_without_its_folder_speaks_and_forgets_nothing(
+    house: House,
+) -> None:
+    house.put("anna")
+    before = await house.prepare()
+    with unreadable(house.folder):
+        assert list(await house.prepare()) == ["heart"]
+        assert "cannot be read" in house.store.problems[0].message
+    assert await house.prepare() == before
+    assert len(house.asked) == 1
+
+
+async def test_what_is_leased_stays_until_it_is_released(house: House) -> None:
+    house.put("anna")
+    before = await recast(house)
+    lease = house.store.lease()
+    house.put("anna", "good again")
+    after = await recast(house)
+    await house.store.release(house.store.lease())
+    assert f"{before['anna'].handle}.safetensors" in house.derived
+    await house.store.release(lease)
+    assert not [name for name in house.derived if before["anna"].handle in name]
+    assert {f"{voice.handle}.safetensors" for voice in after.values()} <= house.derived
+
+
+async def test_what_is_spoken_with_stays_though_the_folder_has_changed_since(house: House) -> None:
+    house.put("anna")
+    before = await recast(house)
+    (house.folder / "anna.wav").unlink()
+    await house.store.release(house.store.lease())
+    assert f"{before['anna'].handle}.safetensors" in house.derived
+
+
+async def test_a_release_waits_for_other_processes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voices, "RELEASE_S", 0.01)
+    house.put("anna")
+    await recast(house)
+    lease = house.store.lease()
+    (house.folder / "anna.wav").unlink()
+    await recast(house)
+    with (house.enrolled / voices.LOCK).open("ab") as other:
+        share(other)
+        releasing = asyncio.create_task(house.store.release(lease))
+        await asyncio.sleep(0.1)
+        assert len(house.derived) == 4
+    await releasing
+    assert len(house.derived) == 2
+
+
+async def test_a_deleted_voice_leaves_nothing_behind_in_the_whole_data_folder(
+    house: House, tmp_path: Path
+) -> None:
+    house.put("zork", sidecar="name: Zork\n")
+    house.put("bob")
+    other = tmp_path / "other"
+    write_published(other, "2")
+    await recast(house)
+    await recast(house, other)
+    content = hashlib.sha256((house.folder / "zork.wav").read_bytes()).hexdigest()
+    assert traces(tmp_path, "zork", content)
+    lease = house.store.lease()
+    for name in ("zork.wav", "zork.yaml"):
+        (house.folder / name).unlink()
+    await recast(house)
+    await house.store.release(lease)
+    for model in (house.model, other):
+        (model / enrolling.LAUNCHES).unlink()
+    assert traces(tmp_path, "zork", content) == []
+    assert len(house.derived) == 8
+
+
+def traces(folder: Path, *words: str) -> list[str]:
+    """Return the files whose name or content holds one of the words, whatever their case."""
+    return [
+        file.name
+        for file in folder.rglob("*")
+        for word in words
+        if word in file.name.lower()
+        or (file.is_file() and word.encode() in file.read_bytes().lower())
+    ]
+
+
+FAKE = Voice(id="fake-01", name="Fake", languages=("en",), models=("fake",), revision="fake-1")
+
+
+async def fake(house: House) -> dict[str, Voice]:
+    """Look at the folder anew for the fake engine."""
+    voices = await house.store.fake_cast((FAKE,), languages=("en", "de"))
+    return {voice.id: voice for voice in voices}
+
+
+@pytest.fixture(scope="module")
+def good() -> bytes:
+    return MADE["one sentence"]()
+
+
+async def test_the_fake_engine_has_its_own_voices_and_the_recordings(
+    house: House, good: bytes
+) -> None:
+    (house.folder / "anna.wav").write_bytes(good)
+    (house.folder / "anna.yaml").write_text("name: Anna\nlanguages: de\n")
+    (house.folder / "bob.mp3").write_bytes(b"no sound")
+    cast = await fake(house)
+    assert list(cast) == ["fake-01", "anna"]
+    anna = cast["anna"]
+    assert (anna.name, anna.languages, anna.models) == ("Anna", ("de",), ("fake",))
+    assert anna.revision == hashlib.sha256(good).hexdigest()[:16]
+    assert 16 < int(anna.handle) < 1 << 15
+    assert house.store.known["bob"].refusal == "The file is not a wav, flac, ogg or mp3 recording."
+    assert await fake(house) == cast
+
+
+async def test_a_bad_recording_leaves_a_voice_of_the_fake_engine_as_it_was(
+    house: House, good: bytes
+) -> None:
+    (house.folder / "anna.wav").write_bytes(good)
+    before = await fake(house)
+    (house.folder / "anna.wav").write_bytes(good[:1000])
+    assert await fake(house) == before
+    house.store = VoiceStore(house.folder, house.enrolled)
+    assert await fake(house) == before
+    assert house.store.known["anna"].stale
+
+
+async def test_a_recording_takes_the_place_of_a_voice_of_the_engine(
+    house: House, good: bytes
+) -> None:
+    (house.folder / "fake-01.wav").write_bytes(good)
+    cast = await fake(house)
+    assert list(cast) == ["fake-01"]
+    assert cast["fake-01"].handle
+
+
+def test_different_recordings_have_different_tags() -> None:
+    studio = FakeStudio()
+    tags = {studio.identity(f"{number:064x}")[1] for number in range(5000)}
+    assert len(tags) == 5000
+    assert all(16 < int(tag) < 1 << 15 for tag in tags)
+    assert FakeStudio().identity("0" * 64) == studio.identity("0" * 64)

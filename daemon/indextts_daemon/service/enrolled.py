@@ -1,7 +1,7 @@
 """What was derived from recordings: a file for each voice and model, and a note of how it went.
 
-The note is written last, so a voice without one was not finished. What no recording stands behind
-any more is removed, all of it.
+The note is written last, so a voice without one was not finished. Beside them stands which
+recording of a voice was last good. What nothing stands behind any more is removed, all of it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,6 +19,7 @@ from indextts_daemon.storage import atomic_write
 LOGGER = logging.getLogger(__name__)
 
 VOICE_FILE, NOTE = ".safetensors", ".json"
+GOOD = "good"  # with a suffix it would be a note
 _FORMAT = 1
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -29,7 +30,7 @@ class Note:
 
     content: str  # sha256 of the recording
     version: str  # of the model
-    sha256: str  # of the voice's file; nothing where the recording was refused
+    sha256: str  # of the voice's file; nothing where there is none
     refusal: str
     report: Report | None
 
@@ -68,17 +69,8 @@ def sound(folder: Path, keys: Iterable[str]) -> dict[str, Note]:
     }
 
 
-def tidy(folder: Path, *, wanted: Mapping[str, str], version: str, keep: Collection[str]) -> None:
-    """Remove what stands for no recording any more. `wanted` is keys by content, of one version.
-
-    Of other versions, what belongs to a recording that is still there stays.
-    """
-    known = notes(folder)
-    live = {
-        key
-        for key, note in known.items()
-        if note.content in wanted and (note.version != version or wanted[note.content] == key)
-    }
+def tidy(folder: Path, *, live: Collection[str], keep: Collection[str]) -> None:
+    """Remove what belongs to no `live` key, but for the files to `keep`."""
     for file in _listed(folder):
         if file.stem not in live and file.name not in keep:
             try:
@@ -87,8 +79,28 @@ def tidy(folder: Path, *, wanted: Mapping[str, str], version: str, keep: Collect
                 LOGGER.warning("a voice file cannot be removed: %s", err.strerror)
 
 
+Good = Mapping[str, Mapping[str, str]]  # by a model's version and a voice's id: the sha256
+
+
+def recall(folder: Path) -> Good:
+    """Return which recordings were last good; none if that cannot be read."""
+    try:
+        told = json.loads((folder / GOOD).read_bytes())
+        return {
+            str(version): {str(voice): str(content) for voice, content in voices.items()}
+            for version, voices in told.items()
+        }
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def remember(folder: Path, good: Good) -> None:
+    """Write down which recordings were last good. Raises OSError."""
+    atomic_write(folder / GOOD, json.dumps(good, indent=1).encode())
+
+
 def _as_written(folder: Path, key: str, note: Note) -> bool:
-    if note.refusal:
+    if not note.sha256:
         return True
     try:
         content = (folder / f"{key}{VOICE_FILE}").read_bytes()

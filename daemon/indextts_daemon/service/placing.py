@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 import shutil
+from typing import Any
 
 from indextts_daemon.storage import atomic_write
 
@@ -91,7 +92,7 @@ def settle(folder: Path) -> None:
     shutil.rmtree(waiting)
 
 
-def _journal(file: Path) -> dict[str, list[str]]:
+def _journal(file: Path) -> dict[str, Any]:
     with suppress(FileNotFoundError, ValueError):
         return dict(json.loads(file.read_bytes()))
     return {}

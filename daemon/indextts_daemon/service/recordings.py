@@ -8,23 +8,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 import hashlib
 from pathlib import Path
-from typing import Any
-
-import voluptuous as vol
+from types import MappingProxyType
 
 from indextts_daemon.audio.coach import Report
 from indextts_daemon.audio.recording import MAX_BYTES, SUFFIXES
-from indextts_daemon.config import VOICE_ID, explained, read_tree
+from indextts_daemon.config import VOICE_ID
 from indextts_daemon.errors import SettingsError
 
+from . import sidecars
+from .folders import LeftOutError, finished, require_plain, shown
+from .sidecars import SIDECAR
+
 BUILT_IN = "heart"  # the voice that needs no recording in the folder
-SIDECAR = ".yaml"
-SIDECAR_BYTES = 1 << 16
-NAME_LENGTH = 80
 OTHER_SOUNDS = frozenset(
     {".m4a", ".aac", ".opus", ".wma", ".aiff", ".aif", ".amr", ".mp4", ".webm"}
 )
-UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".partial", ".download", ".filepart"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,7 @@ class Recording:
     consent: str | bool | None = None  # what is known about the person's agreement
     report: Report | None = None  # once somebody has listened to it
     refusal: str | None = None  # why no voice can be made of it, if so
+    stale: bool = False  # though it is refused there is a voice: of the good one before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,48 +54,66 @@ class Kept:
 
     recording: Recording
     file: Path
-    content: str  # sha256
+    content: str  # sha256; nothing of one that cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """All that is in the folder."""
+    """All that is in the folder: of each voice the recording that counts."""
 
     kept: tuple[Kept, ...]
     problems: tuple[Problem, ...]
+    unread: tuple[Kept, ...] = ()  # of voices that have no recording which can be read
+    contents: frozenset[str] = frozenset()  # of all recordings that can be read
+    is_whole: bool = True  # all that is there could be seen
 
 
-class _Refused(Exception):  # noqa: N818 never leaves this room
-    """A file is left out; the message says why."""
+class UnreadError(Exception):
+    """A voice's file cannot be read; the message says why."""
+
+    def __init__(self, message: str, kept: Kept) -> None:
+        super().__init__(message)
+        self.kept = kept
 
 
-def look(folder: Path) -> Shelf:
-    """Look at every file in the folder; without a folder there are none."""
+def look(folder: Path, *, refused: Mapping[str, str] = MappingProxyType({})) -> Shelf:
+    """Look at every file in the folder; without a folder there are none.
+
+    Of several recordings of a voice the first counts that is not `refused`: by content, why.
+    Raises OSError where the folder cannot be read.
+    """
     problems: list[Problem] = []
-    files = {path.name: path for path in _files(folder)}
-    kept: dict[str, Kept] = {}
+    files = {path.name: path for path in finished(folder)}
+    takes: dict[str, list[Kept]] = {}
+    unread: dict[str, Kept] = {}
     for name, file in files.items():
         try:
             if file.suffix.lower() in SUFFIXES:
-                kept[file.stem] = _keep(file, folder, kept)
+                take = _take(file, folder)
+                takes.setdefault(take.recording.id, []).append(take)
             else:
                 _require_in_place(file, files)
-        except _Refused as err:
-            problems.append(
-                Problem(file=_shown(name), message=f"{_shown(name)} is left out: {err}")
-            )
-    for voice, found in kept.items():
-        sidecar = files.get(f"{voice}{SIDECAR}")
-        if sidecar is not None:
-            try:
-                said, wrong = _said(sidecar, folder, known=kept.keys() | {BUILT_IN})
-            except SettingsError as err:
-                message = f"{err.message} The voice is kept without this file."
-                problems.append(Problem(file=sidecar.name, message=message))
-            else:
-                kept[voice] = replace(found, recording=replace(found.recording, **said))
-                problems += [Problem(file=sidecar.name, message=message) for message in wrong]
-    return Shelf(kept=tuple(kept.values()), problems=tuple(problems))
+        except UnreadError as err:
+            unread[err.kept.recording.id] = err.kept
+            problems.append(_left_out(name, str(err)))
+        except LeftOutError as err:
+            problems.append(_left_out(name, str(err)))
+    kept: dict[str, Kept] = {}
+    for voice, several in takes.items():
+        kept[voice] = _chosen(several, refused)
+        problems += _not_chosen(several, kept[voice], refused)
+    missed = {voice: one for voice, one in unread.items() if voice not in kept}
+    known = {*kept, *missed, BUILT_IN}
+    for voices in (kept, missed):
+        for voice, found in voices.items():
+            voices[voice], wrong = _described(found, files, folder, known)
+            problems += wrong
+    return Shelf(
+        kept=tuple(kept.values()),
+        problems=tuple(problems),
+        unread=tuple(missed.values()),
+        contents=frozenset(one.content for several in takes.values() for one in several),
+    )
 
 
 def keep(file: Path, *, voice: str, name: str) -> Kept:
@@ -106,113 +123,70 @@ def keep(file: Path, *, voice: str, name: str) -> Kept:
     return Kept(recording=recording, file=file, content=content)
 
 
-def _shown(name: str) -> str:
-    """Return a file's name for a line: whatever would be more than one is spelled out."""
-    return name if name.isprintable() else ascii(name)
+def files_of(folder: Path, voice: str) -> tuple[str, ...]:
+    """Return the names of all files that belong to a voice. Raises OSError."""
+    suffixes = {*SUFFIXES, SIDECAR}
+    found = (path for path in finished(folder) if path.suffix.lower() in suffixes)
+    return tuple(path.name for path in found if path.stem == voice)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield what is finished and meant to be seen."""
+def _left_out(name: str, why: str) -> Problem:
+    return Problem(file=shown(name), message=f"{shown(name)} is left out: {why}")
+
+
+def _chosen(several: list[Kept], refused: Mapping[str, str]) -> Kept:
+    return next((one for one in several if one.content not in refused), several[0])
+
+
+def _not_chosen(several: list[Kept], chosen: Kept, refused: Mapping[str, str]) -> Iterator[Problem]:
+    taken = f"{chosen.file.name} is the voice {chosen.recording.id} already."
+    for one in several:
+        if one is not chosen:
+            yield _left_out(one.file.name, refused.get(one.content, taken))
+
+
+def _described(
+    found: Kept, files: Mapping[str, Path], folder: Path, known: set[str]
+) -> tuple[Kept, list[Problem]]:
+    """Add what a voice's sidecar says of it, and tell what is wrong in there."""
+    sidecar = files.get(f"{found.recording.id}{SIDECAR}")
+    if sidecar is None:
+        return found, []
     try:
-        found = sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return
-    for path in found:
-        hidden = path.name.startswith((".", "~")) or path.name.endswith("~")
-        if not hidden and path.suffix.lower() not in UNFINISHED and not path.is_dir():
-            yield path
+        said, wrong = sidecars.said(sidecar, folder, known=known)
+    except SettingsError as err:
+        message = f"{err.message} The voice is kept without this file."
+        return found, [Problem(file=sidecar.name, message=message)]
+    problems = [Problem(file=sidecar.name, message=message) for message in wrong]
+    return replace(found, recording=replace(found.recording, **said)), problems
 
 
-def _keep(file: Path, folder: Path, taken: Mapping[str, Kept]) -> Kept:
-    if file.stem in taken:
-        raise _Refused(f"{taken[file.stem].file.name} is the voice {file.stem} already.")
-    if not VOICE_ID.fullmatch(file.stem):
-        raise _Refused(
+def _take(file: Path, folder: Path) -> Kept:
+    """Take up one recording. Raises LeftOutError, and UnreadError if it would be a voice's."""
+    voice = file.stem
+    if not VOICE_ID.fullmatch(voice):
+        raise LeftOutError(
             "a voice is called by small letters, digits, - and _, such as grandma-sad. Rename it."
         )
-    if file.stem == BUILT_IN:
-        raise _Refused("this is the name of the built-in voice. Choose another.")
-    _require_plain(file, folder, most_bytes=MAX_BYTES)
+    if voice == BUILT_IN:
+        raise LeftOutError("this is the name of the built-in voice. Choose another.")
     try:
-        return keep(file, voice=file.stem, name=file.stem)
-    except OSError as err:
-        raise _Refused(f"it cannot be read ({err.strerror}).") from err
-
-
-def _require_plain(file: Path, folder: Path, *, most_bytes: int) -> None:
-    """Raise _Refused for what is too large, is no file, or lies outside through a link."""
-    try:
-        real = file.resolve()
-        if not real.is_relative_to(folder.resolve()):
-            raise _Refused("it is a link that leads out of the folder.")
-        if not real.is_file():
-            raise _Refused("it is not a file.")
-        if real.stat().st_size > most_bytes:
-            raise _Refused(f"it is larger than {most_bytes / 2**20:g} MB.")
-    except (OSError, RuntimeError) as err:  # the latter of links in a circle
-        raise _Refused("it cannot be read.") from err
+        require_plain(file, folder, most_bytes=MAX_BYTES)
+        return keep(file, voice=voice, name=voice)
+    except (LeftOutError, OSError) as err:
+        why = f"it cannot be read ({err.strerror})." if isinstance(err, OSError) else str(err)
+        refusal = why[:1].upper() + why[1:]
+        recording = Recording(id=voice, name=voice, revision="", refusal=refusal)
+        raise UnreadError(why, Kept(recording=recording, file=file, content="")) from err
 
 
 def _require_in_place(file: Path, files: Mapping[str, Path]) -> None:
-    """Raise _Refused for a file that somebody meant to be a recording or to speak of one."""
+    """Raise LeftOutError for a file that somebody meant to be a recording or to speak of one."""
     suffix = file.suffix.lower()
     if suffix in OTHER_SOUNDS:
-        raise _Refused(f"save it as one of {' '.join(SUFFIXES)}.")
+        raise LeftOutError(f"save it as one of {' '.join(SUFFIXES)}.")
     if suffix == ".yml":
-        raise _Refused(f"call it {_shown(file.stem)}{SIDECAR}.")
+        raise LeftOutError(f"call it {shown(file.stem)}{SIDECAR}.")
     stems = {other.stem for other in files.values() if other.suffix.lower() in SUFFIXES}
     if suffix == SIDECAR and file.stem not in stems:
-        raise _Refused(f"there is no recording called {_shown(file.stem)}.")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= NAME_LENGTH or not value.isprintable():
-        raise vol.Invalid(f"expected 1 to {NAME_LENGTH} characters on one line")
-    return value
-
-
-def _languages(value: Any) -> tuple[str, ...]:
-    found = [value] if isinstance(value, str) else value
-    tag = vol.Match(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
-    try:
-        return tuple(tag(one) for one in vol.Schema([str])(found))
-    except vol.Invalid as err:
-        raise vol.Invalid("expected languages such as [en, zh]") from err
-
-
-def _consent(value: Any) -> str | bool:
-    return value if isinstance(value, bool) else str(vol.Schema(str)(value))
-
-
-_ID = vol.Match(rf"{VOICE_ID.pattern}\Z", msg="expected a name like good-night")
-_SCHEMA = vol.Schema(
-    {
-        vol.Optional("name"): _text,
-        vol.Optional("languages"): _languages,
-        vol.Optional("consent"): _consent,
-        vol.Optional("moods"): vol.Maybe({_ID: _ID}),
-    }
-)
-
-
-def _said(file: Path, folder: Path, *, known: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return what a sidecar says, and what in it is not so. Raises SettingsError."""
-    try:
-        _require_plain(file, folder, most_bytes=SIDECAR_BYTES)
-        tree, origins = read_tree(file)
-        said = _SCHEMA(tree)
-    except _Refused as err:
-        raise SettingsError(f"{file.name} is not read: {err}") from err
-    except SettingsError as err:
-        raise SettingsError(err.message.replace(str(file), file.name)) from err
-    except vol.MultipleInvalid as err:
-        raise SettingsError(explained(err, origins).replace(str(file), file.name)) from err
-    moods = (said.pop("moods", None) or {}).items()
-    wrong = [
-        f"{origins[f'moods.{mood}'].replace(str(file), file.name)}{mood}: there is no voice "
-        f"{lender}. This mood is left out."
-        for mood, lender in moods
-        if lender not in known
-    ]
-    said["moods"] = tuple((mood, lender) for mood, lender in moods if lender in known)
-    return said, wrong
+        raise LeftOutError(f"there is no recording called {shown(file.stem)}.")

@@ -5,39 +5,36 @@ processes may use and add to them; only one that is alone removes any.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
-import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 import logging
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 import weakref
 
 from indextts_daemon.audio import coach
+from indextts_daemon.audio.coach import Report
 from indextts_daemon.audio.recording import RecordingError, read_file
-from indextts_daemon.checkpoints.layout import Found, find
-from indextts_daemon.checkpoints.revision import revision_of
-from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.posix import locked, share
-from indextts_daemon.text.language import match
+from indextts_daemon.speech import Voice
 
-from . import enrolled, recordings
-from .enrolled import Note
-from .enrolment import Enrolled, EnrolmentError, EnrolmentProgress, Wanted, enrol, record_reference
-from .recordings import BUILT_IN, Kept, Problem, Recording
+from . import enrolled, placing, recordings
+from .casting import Cast
+from .enrolled import Good, Note
+from .enrolment import EnrolmentError, record_reference
+from .listening import Progress, listen
+from .recordings import BUILT_IN, Kept, Problem, Recording, Shelf
+from .studio import FakeStudio, IndexTTSStudio, Studio
 
 LOGGER = logging.getLogger(__name__)
 
-ENROLMENT_VERSION = 2  # raised when the same recording and weights would give another voice file
 REFERENCE = f"{BUILT_IN}-{version('hibari-tts')}.wav"  # whose voice the built-in one is
 
 LOCK = ".lock"  # shared by all who use the derived files
-LIVES = 3  # processes that recordings may end before the rest is given up
-
-Progress = Callable[[EnrolmentProgress], None]
+ROUNDS = 8  # looks at a folder that changes while it is listened to
+RELEASE_S = 2.0  # between looks whether another process still uses the derived files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,29 +45,51 @@ class Scan:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lease:
+    """Contents that requests may still be spoken with, whatever becomes of the folder."""
+
+    contents: frozenset[str]
+
+
 class VoiceStore:
     """Looks after the recordings in `folder`, and what was derived from them in `enrolled`."""
 
     def __init__(self, folder: Path, enrolled: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.known: Mapping[str, Recording] = {}  # by voice, as they were last looked at
+        self.problems: tuple[Problem, ...] = ()  # of the folder, then
         self._enrolled = enrolled
         self._turn = asyncio.Lock()
-        self._plans: dict[tuple[str, str], _Plan] = {}  # by version and revision of the model
+        self._casts: dict[tuple[str, str], Cast] = {}  # by version and revision of the model
+        self._fake = FakeStudio()
+        self._shelf: Shelf | None = None  # as it was last looked at
+        self._lock: IO[bytes] | None = None
         self._in_use = False
+        self._good: Good = {}
+        self._leases: set[Lease] = set()
 
     def scan(self, *, listen: bool = False) -> Scan:
         """Look at the folder, and tell of each recording what was found in it.
 
         One that no model was told of yet has nothing to tell, unless this is to `listen` to it.
         """
-        shelf = recordings.look(self._folder)
-        heard = {note.content: note for note in enrolled.notes(self._enrolled).values()}
-        judged = [_judged(kept, heard.get(kept.content)) for kept in shelf.kept]
-        if listen:
-            judged = [
-                _listened(kept) if one.report is None and one.refusal is None else one
-                for kept, one in zip(shelf.kept, judged, strict=True)
-            ]
+        notes = enrolled.notes(self._enrolled).values()
+        heard = {note.content: (note.report, note.refusal or None) for note in notes}
+        while True:
+            refused = {content: why for content, (_, why) in heard.items() if why}
+            try:
+                shelf = recordings.look(self.folder, refused=refused)
+            except OSError as err:
+                return Scan(recordings=(), problems=(_unreadable(err),))
+            new = [one for one in shelf.kept if one.content not in heard]
+            if not (listen and new):
+                break
+            heard |= {one.content: _listened(one) for one in new}
+        good = {voice for voices in enrolled.recall(self._enrolled).values() for voice in voices}
+        judged = (
+            _judged(one, heard.get(one.content), good) for one in (*shelf.kept, *shelf.unread)
+        )
         return Scan(recordings=tuple(judged), problems=shelf.problems)
 
     async def prepare(
@@ -79,34 +98,101 @@ class VoiceStore:
         """Enrol what is new for the model in a folder; return what its worker has to be told.
 
         These are the options `voices` and `enrolled`. A recording that is no good is left out and
-        logged. Once it was asked for a model, it only mends what it then had. Raises
-        EngineUnavailableError where no voice is left.
+        logged. Unless somebody has looked at the folder since it was asked for that model, it only
+        mends what it then had. Raises EngineUnavailableError where no voice is left.
         """
         async with self._turn:
-            found, revision = await asyncio.to_thread(_open, model)
-            made = found.version, revision
-            try:
-                if (plan := self._plans.get(made)) is not None:
-                    plan = await asyncio.to_thread(self._again, plan)
-                    await self._enrol(model, plan, progress)
-                else:
-                    plan = await self._first(model, *made, progress=progress)
-            except OSError as err:
-                raise EnrolmentError(f"Voices cannot be kept ({err.strerror}).") from err
-            self._plans[made] = plan
-            return {"voices": plan.told(languages), "enrolled": str(self._enrolled)}
+            studio = await asyncio.to_thread(IndexTTSStudio.open, model)
+            cast = await self._cast(studio, progress, mend=True)
+            voices = [_option(voice) for voice in cast.voices(languages)]
+            return {"voices": voices, "enrolled": str(self._enrolled)}
 
-    async def _first(
-        self, model: Path, version: str, revision: str, *, progress: Progress | None
-    ) -> "_Plan":
+    async def recast(
+        self, model: Path, *, languages: Sequence[str], progress: Progress | None = None
+    ) -> tuple[Voice, ...]:
+        """Look at the folder anew, and return the voices of the model in a folder.
+
+        Raises EngineUnavailableError.
+        """
+        async with self._turn:
+            studio = await asyncio.to_thread(IndexTTSStudio.open, model)
+            return (await self._cast(studio, progress)).voices(languages)
+
+    async def fake_cast(
+        self, own: Iterable[Voice], *, languages: Sequence[str], progress: Progress | None = None
+    ) -> tuple[Voice, ...]:
+        """Do as `recast` does for the fake engine, which has voices of its `own`.
+
+        The handle of the others is the number that marks their samples.
+        """
+        async with self._turn:
+            cast = await self._cast(self._fake, progress)
+            voices = {voice.id: voice for voice in (*own, *cast.voices(languages))}
+            return tuple(voices.values())
+
+    async def look(self) -> None:
+        """Look at the folder anew, for no model."""
+        async with self._turn:
+            scan = await asyncio.to_thread(self.scan)
+            self._tell({one.id: one for one in scan.recordings}, scan.problems)
+
+    def lease(self) -> Lease:
+        """Keep what is derived from what voices speak with now, until that is released."""
+        lease = Lease(self._spoken())
+        self._leases.add(lease)
+        return lease
+
+    def give_back(self, lease: Lease) -> None:
+        """End a lease that nobody came to need."""
+        self._leases.discard(lease)
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease, and remove what nothing stands behind any more.
+
+        Waits for other processes that use what is derived.
+        """
+        self.give_back(lease)
+        while True:
+            async with self._turn:
+                if await asyncio.to_thread(self._tidied):
+                    return
+            await asyncio.sleep(RELEASE_S)
+
+    async def _cast(self, studio: Studio, progress: Progress | None, *, mend: bool = False) -> Cast:
+        """Enrol what is missing. Raises EngineUnavailableError."""
+        known = self._casts.get(studio.made)
+        try:
+            if mend and known is not None and known.shelf == self._shelf:
+                cast = await asyncio.to_thread(self._again, known)
+                await listen(cast, self._enrolled, progress)
+            else:
+                cast = await self._anew(studio, progress)
+        except OSError as err:
+            raise EnrolmentError(f"Voices cannot be kept ({err.strerror}).") from err
+        recordings = cast.recordings()
+        recordings.pop(BUILT_IN, None)
+        self._tell(recordings, cast.shelf.problems)
+        self._casts[studio.made] = cast
+        return cast
+
+    async def _anew(self, studio: Studio, progress: Progress | None) -> Cast:
+        """Look at the folder until all that is there has been listened to."""
         await asyncio.to_thread(self._enrolled.mkdir, mode=0o700, parents=True, exist_ok=True)
-        await self._record_reference()
-        plan = await asyncio.to_thread(self._plan, version, revision)
-        if plan.missing:
-            await self._enrol(model, plan, progress)
-            plan = replace(plan, kept=await asyncio.to_thread(self._look))
-            await self._enrol(model, plan, progress)  # what was replaced meanwhile
-        return plan
+        if studio.has_built_in:
+            await self._record_reference()
+        is_first, self._in_use = not self._in_use, True
+        if is_first:
+            await asyncio.to_thread(self._enter)
+        notes, tried = dict[str, Note](), dict[str, str]()
+        for _ in range(ROUNDS):
+            cast = await asyncio.to_thread(self._looked, studio, notes, tried)
+            if not cast.missing:
+                break
+            await listen(cast, self._enrolled, progress)
+        await asyncio.to_thread(self._remember, cast)
+        if is_first:
+            await asyncio.to_thread(self._tidied, studio)
+        return cast
 
     async def _record_reference(self) -> None:
         file = self._enrolled / REFERENCE
@@ -116,180 +202,143 @@ class VoiceStore:
             except EnrolmentError as err:
                 LOGGER.warning("there is no built-in voice: %s", err.message)
 
-    def _plan(self, version: str, revision: str) -> "_Plan":
-        """Look at what there is, and remove what nothing stands behind any more."""
-        plan = _Plan(version=version, revision=revision, kept=self._look())
-        keys = {one.content: plan.key(one) for one in plan.kept}
-        if not self._in_use:
-            keep = {REFERENCE, LOCK}
-            tidy = partial(enrolled.tidy, self._enrolled, wanted=keys, version=version, keep=keep)
-            self._use(tidy)
-        plan.notes.update(enrolled.sound(self._enrolled, keys.values()))
-        return plan
+    def _looked(self, studio: Studio, notes: dict[str, Note], tried: dict[str, str]) -> Cast:
+        """Look, with what is known of recordings for a model so far. Raises EnrolmentError."""
+        known = enrolled.notes(self._enrolled)
+        own = {key for key, note in known.items() if studio.key(note.content) == key}
+        notes |= enrolled.sound(self._enrolled, own - notes.keys())
+        refused = {note.content: note.refusal for note in notes.values() if note.refusal}
+        try:
+            self._shelf = recordings.look(self.folder, refused=refused)
+        except OSError as err:
+            if self._shelf is not None:
+                raise EnrolmentError(_unreadable(err).message, code="voices_unreadable") from err
+            self._shelf = Shelf(kept=(), problems=(_unreadable(err),), is_whole=False)
+        return Cast(
+            studio=studio,
+            shelf=self._shelf,
+            built_in=self._built_in() if studio.has_built_in else None,
+            good=self._good.get(studio.version, {}),
+            notes=notes,
+            tried=tried,
+        )
 
-    def _look(self) -> tuple[Kept, ...]:
-        shelf = recordings.look(self._folder)
-        for problem in shelf.problems:
-            LOGGER.warning("voices: %s", problem.message)
+    def _built_in(self) -> Kept | None:
         with suppress(OSError):
             reference = self._enrolled / REFERENCE
-            return recordings.keep(reference, voice=BUILT_IN, name=BUILT_IN.title()), *shelf.kept
-        return shelf.kept
+            return recordings.keep(reference, voice=BUILT_IN, name=BUILT_IN.title())
+        return None
 
-    def _use(self, tidy: Callable[[], None]) -> None:
-        """Keep others from tidying for as long as this lives; `tidy` first if nobody else does."""
-        self._in_use = True
-        with suppress(OSError):  # of a disk that only can be read, or knows no locks: no tidying
-            lock = (self._enrolled / LOCK).open("ab")
-            weakref.finalize(self, lock.close)
-            if locked(lock):
-                tidy()
-            share(lock)
+    def _again(self, cast: Cast) -> Cast:
+        """Look only for what a cast had: a worker that is replaced waits for nothing new."""
+        had = {cast.studio.key(content) for content in cast.contents.values()}
+        refused = {key: note for key, note in cast.notes.items() if note.refusal}
+        tried = {key: why for key, why in cast.tried.items() if key not in had}
+        return replace(cast, notes=refused | enrolled.sound(self._enrolled, had), tried=tried)
 
-    def _again(self, plan: "_Plan") -> "_Plan":
-        """Look only for what a plan had: a worker that is replaced waits for nothing new."""
-        had = {plan.key(one): one for one in plan.kept if plan.has(one)}
-        sound = enrolled.sound(self._enrolled, had)
-        tried = {plan.key(one) for one in plan.kept} - had.keys()
-        return replace(plan, notes=sound, tried=tried)
-
-    async def _enrol(self, model: Path, plan: "_Plan", progress: Progress | None) -> None:
-        """Enrol what is missing. Raises EngineUnavailableError where no voice is left."""
-        try:
-            await self._listen(model, plan, progress or (lambda _: None))
-        except EnrolmentError as err:
-            if not any(plan.has(one) for one in plan.kept):
-                raise
-            LOGGER.warning("not every voice could be enrolled: %s", err.message)
-
-    async def _listen(self, model: Path, plan: "_Plan", progress: Progress) -> None:
-        """Enrol what is missing, in one process unless a recording ends it."""
-        missing = plan.missing
-        plan.tried.update(missing)
-        for _ in range(LIVES):
-            if missing:
-                await self._run(model, plan, missing, progress)
-        if missing:
-            raise EnrolmentError("Several recordings ended the process that listens to them.")
-
-    async def _run(
-        self, model: Path, plan: "_Plan", missing: dict[str, Kept], progress: Progress
-    ) -> None:
-        """Take out of `missing` what is enrolled, and what ended the process."""
-        wanted = [
-            Wanted(voice=one.recording.id, key=key, file=one.file, content=one.content)
-            for key, one in missing.items()
-        ]
-        at: str | None = None
-        try:
-            async with aclosing(enrol(model, plan.revision, self._enrolled, wanted)) as heard:
-                async for message in heard:
-                    at = None if isinstance(message, Enrolled) else message.key
-                    if isinstance(message, Enrolled):
-                        await self._note(plan, message, missing.pop(message.key))
-                    else:
-                        progress(message)
-        except EnrolmentError:
-            if at is not None:
-                LOGGER.warning("voice %s could not be enrolled", missing.pop(at).recording.id)
-            elif missing:
-                raise
-
-    async def _note(self, plan: "_Plan", heard: Enrolled, kept: Kept) -> None:
-        note = Note(
-            content=kept.content,
-            version=plan.version,
-            sha256=heard.sha256,
-            refusal=heard.refusal,
-            report=heard.report,
-        )
-        plan.notes[heard.key] = note
-        voice, report = kept.recording.id, heard.report
-        if heard.refusal:
-            LOGGER.warning("voice %s is left out: %s", voice, heard.refusal)
-        else:
-            LOGGER.info("voice %s is enrolled: %s", voice, report.words if report else "")
-        if heard.passing:
+    def _remember(self, cast: Cast) -> None:
+        """Write down which recordings are good, and forget those of voices that are gone."""
+        there = {one.recording.id for one in (*cast.shelf.kept, *cast.shelf.unread)}
+        told = {**self._good, cast.studio.version: cast.contents}
+        good = {
+            version: {voice: content for voice, content in voices.items() if voice in there}
+            for version, voices in told.items()
+        }
+        if not cast.shelf.is_whole or good == self._good:
             return
+        self._good = good
         try:
-            await asyncio.to_thread(note.write, self._enrolled, heard.key)
+            enrolled.remember(self._enrolled, good)
         except OSError as err:
-            raise EnrolmentError(f"Voices cannot be kept ({err.strerror}).") from err
+            LOGGER.warning("which recordings are good cannot be kept: %s", err.strerror)
+
+    def _tell(self, known: Mapping[str, Recording], problems: Sequence[Problem]) -> None:
+        """Let others know what is there, and log what is wrong since the last look."""
+        for problem in problems:
+            if problem not in self.problems:
+                LOGGER.warning("voices: %s", problem.message)
+        for voice, one in known.items():
+            if one.stale and self.known.get(voice) != one:
+                LOGGER.warning("voice %s stays as it was: %s", voice, one.refusal)
+        self.known, self.problems = known, tuple(problems)
+
+    def _enter(self) -> None:
+        """Keep others from tidying for as long as this lives, and end what nobody else will."""
+        self._good = enrolled.recall(self._enrolled)
+        with suppress(OSError):  # of a disk that only can be read, or knows no locks: no tidying
+            self._lock = (self._enrolled / LOCK).open("ab")
+            weakref.finalize(self, self._lock.close)
+            self._if_alone(self._lock, lambda: placing.settle(self.folder))
+
+    def _tidied(self, studio: Studio | None = None) -> bool:
+        """Tidy, unless another process uses what is derived; return whether that is done."""
+        return self._lock is None or self._if_alone(self._lock, lambda: self._tidy(studio))
+
+    def _if_alone(self, lock: IO[bytes], do: Callable[[], None]) -> bool:
+        """Do it while nobody else uses what is derived; return whether nobody does."""
+        try:
+            if not locked(lock):
+                return False
+            do()
+        except OSError as err:
+            LOGGER.warning("what is left of old voices stays: %s", err.strerror)
+        finally:
+            share(lock)
+        return True
+
+    def _tidy(self, studio: Studio | None) -> None:
+        """Remove what nothing stands behind; of a `studio`, also what other weights made.
+
+        Raises OSError, and has then removed nothing.
+        """
+        contents = recordings.look(self.folder).contents | self._spoken()
+        contents = contents.union(*(lease.contents for lease in self._leases))
+        if (built_in := self._built_in()) is not None:
+            contents |= {built_in.content}
+        live = {
+            key
+            for key, note in enrolled.notes(self._enrolled).items()
+            if note.content in contents
+            and not (studio and note.version == studio.version and key != studio.key(note.content))
+        }
+        enrolled.tidy(self._enrolled, live=live, keep={REFERENCE, LOCK, enrolled.GOOD})
+
+    def _spoken(self) -> frozenset[str]:
+        """Return what voices speak with, whatever is in the folder by now."""
+        return frozenset(content for voices in self._good.values() for content in voices.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What is to be known of each recording by one model."""
-
-    version: str
-    revision: str
-    kept: tuple[Kept, ...]
-    notes: dict[str, Note] = field(default_factory=dict)  # by key, as far as it has come
-    tried: set[str] = field(default_factory=set)  # keys that are not to be tried again
-
-    @property
-    def missing(self) -> dict[str, Kept]:
-        """What there is no note of yet, by key."""
-        keys = {self.key(one): one for one in self.kept}
-        return {key: one for key, one in keys.items() if key not in {*self.notes, *self.tried}}
-
-    def key(self, kept: Kept) -> str:
-        """Name a voice's file by all that it depends on."""
-        told = f"{ENROLMENT_VERSION}/{self.revision}/{kept.content}"
-        return hashlib.sha256(told.encode()).hexdigest()[:32]
-
-    def has(self, kept: Kept) -> bool:
-        """Whether there is a voice of this recording."""
-        note = self.notes.get(self.key(kept))
-        return note is not None and not note.refusal
-
-    def told(self, languages: Sequence[str]) -> list[dict[str, Any]]:
-        """Describe the voices to a worker."""
-        voices = {one.recording.id: one for one in self.kept if self.has(one)}
-        told = []
-        for voice, kept in voices.items():
-            recording, key = kept.recording, self.key(kept)
-            matches = [match(tag, languages) for tag in recording.languages]
-            spoken = [tag for tag in dict.fromkeys(matches) if tag is not None]
-            if recording.languages and not spoken:
-                LOGGER.warning(
-                    "voice %s is left out: the model speaks none of its languages", voice
-                )
-                continue
-            told.append(
-                {
-                    "id": voice,
-                    "name": recording.name,
-                    "languages": spoken or list(languages),
-                    "revision": key[:16],
-                    "moods": {mood: other for mood, other in recording.moods if other in voices},
-                    "key": key,
-                }
-            )
-        return told
+def _option(voice: Voice) -> dict[str, Any]:
+    """Describe a voice to a worker that starts."""
+    return {
+        "id": voice.id,
+        "name": voice.name,
+        "languages": list(voice.languages),
+        "revision": voice.revision,
+        "moods": dict(voice.moods),
+        "key": voice.handle,
+    }
 
 
-def _open(model: Path) -> tuple[Found, str]:
-    """Find a model and name its weights. Raises EngineUnavailableError."""
-    found = find(model)
-    try:
-        return found, revision_of(found)
-    except OSError as err:
-        raise EngineUnavailableError(f"The model cannot be read ({err.strerror}).") from err
+def _judged(
+    kept: Kept, heard: tuple[Report | None, str | None] | None, good: set[str]
+) -> Recording:
+    one = kept.recording
+    if heard is not None:
+        one = replace(one, report=heard[0], refusal=heard[1])
+    return replace(one, stale=one.refusal is not None and one.id in good)
 
 
-def _judged(kept: Kept, note: Note | None) -> Recording:
-    if note is None:
-        return kept.recording
-    return replace(kept.recording, report=note.report, refusal=note.refusal or None)
-
-
-def _listened(kept: Kept) -> Recording:
+def _listened(kept: Kept) -> tuple[Report | None, str | None]:
     try:
         report, _ = coach.examine(read_file(kept.file))
     except RecordingError as err:
-        return replace(kept.recording, refusal=err.message)
+        return None, err.message
     except OSError as err:
-        return replace(kept.recording, refusal=f"It cannot be read ({err.strerror}).")
-    refusal = " ".join(finding.message for finding in report.refusals)
-    return replace(kept.recording, report=report, refusal=refusal or None)
+        return None, f"It cannot be read ({err.strerror})."
+    return report, " ".join(finding.message for finding in report.refusals) or None
+
+
+def _unreadable(err: OSError) -> Problem:
+    message = f"The voices folder cannot be read ({err.strerror})."
+    return Problem(file="voices", message=message)
