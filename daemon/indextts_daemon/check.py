@@ -12,15 +12,16 @@ import time
 from zeroconf.asyncio import AsyncZeroconf
 
 from . import __version__, gpu
+from .api.doors import lacks_ipv6
 from .choice import choose
-from .compose import build, first_words, language_trouble, loaded
+from .compose import build
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
+from .doorless import first_words, language_trouble, loaded
 from .errors import SpeechError
 from .identity import Identity, Pairing, open_identity
 from .posix import listening_socket
 from .remote import Remote
-from .serve import lacks_ipv6
 from .service.documents import Documents
 from .storage import atomic_write
 from .worker.handle import WorkerState

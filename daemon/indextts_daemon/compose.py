@@ -1,50 +1,63 @@
-"""Builds every room from the settings, and lets the whole of them speak without a door."""
+"""Builds every room from the settings; nothing runs yet."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
-import logging
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 import socket
 
-import numpy as np
-
 from . import __version__
 from .api.keys import Services
-from .api.schema import speech as speech_schema
-from .api.speech import encoded
-from .checkpoints.catalogue import published
-from .choice import Choice, choose
-from .config import Settings
-from .errors import EngineUnavailableError, SettingsError, SpeechError
+from .config import Settings, Source, settings_history
+from .errors import SettingsError
 from .identity import Identity, Pairing
 from .metrics import Metrics
-from .service.enrolment import EnrolmentProgress
+from .planning import Planner
+from .service import lexicon, moods
+from .service.audition import Audition
+from .service.baselines import Baselines
+from .service.card import Card
+from .service.config_scope import ConfigScope, ConfigWish
+from .service.documents import Documents
 from .service.events import EventBus
-from .service.feelings import Mood
+from .service.followers import Followers
+from .service.gate import Gate
 from .service.generation import Generation, Generations
 from .service.health import Health
-from .service.models import Casting, Model
-from .service.moods import BUILT_IN, load_moods
+from .service.models import Model
+from .service.models_scope import ModelsScope, Undoing
 from .service.operations import Operations
+from .service.pause import PauseBook
 from .service.pool import ModelPool
+from .service.probation import Probation
+from .service.promotion import Promoter
 from .service.queue import JobQueue
 from .service.reloading import Reloader
+from .service.residency import Residency
 from .service.revision import Revisions
-from .service.routing import FALLBACK, SELF, Router, SpeechOrder
+from .service.routing import Router
+from .service.settings_file import SettingsFile
+from .service.sharing import Sharing
+from .service.swapping import Swapper
 from .service.synthesizer import Synthesizer
+from .service.versions import ModelsWish, Versions
 from .service.voices import VoiceStore
-from .speech import Voice
-from .text.language import language_name, match
-from .worker.handle import WorkerSpec, WorkerState
+from .service.watching import Place, Watch
+from .worker.handle import WorkerSpec
 
-LOGGER = logging.getLogger(__name__)
-
-MOODS_FILE = "moods.yaml"  # in the data folder
 ENCODER_THREADS = 2
-WORKER_NICE = 5  # a front that answers at once is worth more than a sentence a little sooner
-SILENCE = 1e-3  # peak below which nobody would hear anything
+
+
+class AlwaysRoom:
+    async def entrance(self, spec, *, residents, replaced):  # type: ignore
+        from .service.promotion import Entrance
+        return Entrance(mode="side_by_side", reason="")
+
+
+def casting(spec: WorkerSpec):  # type: ignore
+    return None
 
 
 def build(
@@ -53,40 +66,79 @@ def build(
     pairing: Pairing,
     *,
     data_dir: Path,
-    remember: bool = False,
+    settings_file: SettingsFile | None = None,
 ) -> Services:
-    """Make every room; nothing runs yet. `remember` the revision in the data folder."""
+    """Make every room. Without the file of the settings nothing is remembered or watched."""
+    state = None if settings_file is None else data_dir / "state"
+    file = settings_file or SettingsFile(Source(), settings_history(data_dir))
     metrics, events = Metrics(), EventBus()
     metrics.runs(__version__)
-    metrics.queue_capacity.set(settings.queue.capacity)
-    choice = choose(settings, data_dir)
-    specs = {choice.model: _spec(choice.engine, settings, choice)}
-    specs.setdefault(FALLBACK, _spec(FALLBACK, settings, choice))
+    watch = None if state is None else Watch(_places(data_dir, file.source.file))
+    acknowledge = _acknowledging(watch)
+    operations = Operations(events, metrics=metrics, file=_in(state, "operations.json"))
+    versions = Versions(data_dir / "models", _in(state, "models.json"))
+    planner = Planner(data_dir=data_dir, versions=versions)
+    voices = VoiceStore(data_dir / "voices", data_dir / "state" / "voices")
+    documents = Documents.of(data_dir, remember=state is not None, written=acknowledge)
 
     def make(spec: WorkerSpec) -> Model:
+        queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
         return Model(
-            spec,
-            queue=JobQueue(capacity=settings.queue.capacity, metrics=metrics),
-            metrics=metrics,
-            events=events,
-            casting=_casting(choice, data_dir) if spec.engine == "indextts" else None,
+            spec, queue=queue, metrics=metrics, events=events, casting=casting(spec)
         )
 
+    lineup = planner.plan(settings, versions.activation)
     generations = Generations(
         Generation(
             settings=settings,
-            models={id_: make(spec) for id_, spec in specs.items()},
-            default=choice.model,
-            reason=choice.reason,
-            moods=_moods(data_dir),
+            models={id_: make(spec) for id_, spec in lineup.specs.items()},
+            default=lineup.default,
+            reason=lineup.reason,
+            moods=documents.moods.begin()[0],
+            lexicon=documents.lexicon.begin()[0],
         )
     )
-    operations = Operations(events)
-    pool = ModelPool(
-        generations, Revisions(data_dir / "state" / "revision.json" if remember else None)
+    card = Card(metrics)
+    residency = Residency(generations, operations, metrics, card)
+    sharing = Sharing(
+        generations,
+        operations,
+        residency,
+        PauseBook(events, metrics, _in(state, "paused.json")),
+        card,
     )
-    sharing = Nobody()
-    synthesizer = Synthesizer(Router(sharing), generations, metrics)
+    gate, pool = Gate(), ModelPool(generations, Revisions(_in(state, "revision.json")))
+    synthesizer = Synthesizer(Router(sharing), generations, metrics, gate)
+    reloader = Reloader(generations, operations, events)
+    swapper = Swapper(
+        generations,
+        pool,
+        make=make,
+        promoter=Promoter(
+            generations,
+            room=AlwaysRoom(),
+            audience=Audition(Baselines(_in(state, "canary.json"))),
+            gate=gate,
+            absent=sharing,
+        ),
+        probation=Probation(),
+    )
+    models = ModelsScope(
+        generations,
+        versions,
+        swapper,
+        plan=planner.plan,
+        undoing=_undoing(reloader, file),
+    )
+    followers = Followers(models)
+    turn = asyncio.Lock()
+    reloader.add(
+        ConfigScope(file, generations, followers.restage, written=partial(acknowledge, "config")),
+        turn=turn,
+    )
+    reloader.add(models, turn=turn)
+    reloader.add(documents.moods)
+    reloader.add(documents.lexicon)
     return Services(
         name=socket.gethostname().partition(".")[0],
         version=__version__,
@@ -94,159 +146,62 @@ def build(
         pairing=pairing,
         pool=pool,
         synthesizer=synthesizer,
-        health=Health(pool, synthesizer, sharing),
+        health=Health(pool, synthesizer, sharing, file),
         events=events,
         metrics=metrics,
         encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
         generations=generations,
         operations=operations,
-        reloader=Reloader(generations, operations, events),
+        reloader=reloader,
+        swapper=swapper,
         sharing=sharing,
+        voices=voices,
+        versions=versions,
+        documents=documents,
+        settings_file=file,
+        followers=followers,
+        watch=watch,
     )
 
 
-class Nobody:
-    def may_use_gpu(self, model: Model) -> bool:
-        return True
-
-    def refusal(self) -> EngineUnavailableError:
-        raise NotImplementedError
+def _in(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / name
 
 
-def _spec(engine: str, settings: Settings, choice: Choice) -> WorkerSpec:
-    options: dict[str, dict[str, object]] = {
-        "fake": {
-            "load": settings.fake.load,
-            "step_sleep_s": settings.fake.step_s,
-            "voices": dict(settings.fake.voices),
-        },
-        "indextts": {
-            "model": str(choice.folder),
-            "quality": settings.indextts.quality,
-            "device": settings.indextts.device,
-        },
+def _places(data_dir: Path, settings: Path | None) -> dict[str, Place]:
+    """Say where each scope is read from."""
+    return {
+        "config": Place(path=settings or data_dir / "settings.yaml"),
+        "token": Place(path=data_dir / "token"),
+        "voices": Place(path=data_dir / "voices", depth=1),
+        "moods": Place(path=data_dir / moods.NAME),
+        "lexicon": Place(path=data_dir / lexicon.NAME),
+        "models": Place(path=data_dir / "models", depth=2),
     }
-    return WorkerSpec(
-        model=choice.model if engine == choice.engine else engine,
-        engine=engine,
-        options=options.get(engine, {}),
-        load_timeout_s=settings.worker.load_timeout_s,
-        step_timeout_s=settings.worker.step_timeout_s,
-        nice=WORKER_NICE,
-    )
 
 
-def _casting(choice: Choice, data_dir: Path) -> "Casting":
-    """Have the recorded voices enrolled for the model before it loads."""
-    return _Casting(choice, data_dir)
+def _acknowledging(watch: Watch | None) -> Callable[[str, bytes], Awaitable[None]]:
+    """Return what keeps a scope from being read again for what we wrote ourselves."""
+
+    async def acknowledge(scope: str, content: bytes) -> None:
+        if watch is not None:
+            await watch.acknowledge(scope, content)
+
+    return acknowledge
 
 
-class _Casting:
-    def __init__(self, choice: Choice, data_dir: Path) -> None:
-        self._store = VoiceStore(data_dir / "voices", data_dir / "state" / "voices")
-        self._folder = choice.folder or data_dir
-        self._languages = published(choice.model).languages
+def _undoing(reloader: Reloader, file: SettingsFile) -> Undoing:
+    """Return how what fails on probation goes back: by an operation like any other."""
 
-    async def prepare(self, say: Callable[[str], None]) -> Mapping[str, object]:
-        def told(progress: EnrolmentProgress) -> None:
-            share = progress.done / progress.total
-            say(f"It listens to the recordings of voices: {share:.0%} is done.")
+    def model(id_: str) -> None:
+        wish = ModelsWish(action="rollback", model=id_)
+        reloader.start("models", who="probation", wish=wish, action="rollback", subject=id_)
 
-        return await self._store.prepare(
-            self._folder, languages=self._languages, progress=told
-        )
+    def settings(_: str) -> None:
+        with suppress(SettingsError):  # there is nothing to go back to
+            version = file.before()
+            wish = ConfigWish(text=version.text, back_to=version)
+            subject = str(version.number)
+            reloader.start("config", who="probation", wish=wish, action="rollback", subject=subject)
 
-    async def recast(self, say: Callable[[str], None]) -> tuple[Voice, ...]:
-        raise NotImplementedError
-
-
-def _moods(data_dir: Path) -> Mapping[str, Mood]:
-    """Return the household's moods; a file that is no good leaves the built-in ones."""
-    try:
-        return load_moods(data_dir / MOODS_FILE)
-    except SettingsError as err:
-        LOGGER.error("the household's moods are left out: %s", err.message)  # noqa: TRY400
-        return BUILT_IN
-
-
-async def speak_here(
-    settings: Settings, body: dict[str, object], *, data_dir: Path
-) -> AsyncGenerator[bytes]:
-    """Speak without a running daemon; `body` is that of POST /v1/audio/speech.
-
-    Raises SpeechError.
-    """
-    order, output, _ = speech_schema(body)
-    nobody = Identity(instance_id="", token="")
-    services = build(settings, nobody, Pairing(data_dir), data_dir=data_dir)
-    try:
-        await loaded(services.pool.default, timeout_s=settings.worker.load_timeout_s)
-        async with (
-            services.synthesizer.speak(order) as speech,
-            aclosing(encoded(speech, output, services)) as audio,
-        ):
-            async for part in audio:
-                yield part
-    finally:
-        await services.pool.close()
-        services.encoders.shutdown(wait=False)
-
-
-async def loaded(model: Model, *, timeout_s: float) -> None:
-    """Wait until the model can speak, does not load, or the time is over."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            while model.state is not WorkerState.ready and not model.load_failed:
-                with suppress(EngineUnavailableError):
-                    await model.ready()
-
-
-async def first_words(services: Services) -> str:
-    """Speak once through the whole of the service; return what was wrong, or nothing."""
-    peak = 0.0
-    try:
-        model = await _first_speaker(services.pool)
-        language = _languages(model)[0]
-        order = SpeechOrder(
-            text="OK.", language=language, model=model.id, priority="critical", frontend=SELF
-        )
-        async with services.synthesizer.speak(order) as speech:
-            async for chunk in speech:
-                peak = max(peak, float(np.abs(chunk.samples).max(initial=0.0)))
-    except SpeechError as err:
-        return err.message
-    return "" if peak > SILENCE else "The model made silence."
-
-
-async def language_trouble(services: Services) -> str:
-    """Say so if no voice speaks the household's language, as far as can be known."""
-    home, pool = services.about.language, services.pool
-    if pool.default.info is None:
-        return ""
-    spoken: list[str] = []
-    for model in pool:
-        if model.info is None:
-            with suppress(SpeechError):
-                await model.ready()
-        spoken += _languages(model)
-        if match(home, spoken) is not None:
-            return ""
-    return (
-        f"No voice speaks the household's language, {language_name(home)}. "
-        f"Change the setting `language` to one of: {', '.join(dict.fromkeys(spoken))}."
-    )
-
-
-async def _first_speaker(pool: ModelPool) -> Model:
-    """Return the default model once it is ready, or what speaks in its place."""
-    try:
-        await pool.default.ready("critical")
-    except EngineUnavailableError:
-        fallback = pool.get(FALLBACK)
-        await fallback.ready("critical")
-        return fallback
-    return pool.default
-
-
-def _languages(model: Model) -> list[str]:
-    return [tag for voice in (model.info.voices if model.info else ()) for tag in voice.languages]
+    return Undoing(model=model, settings=settings)

@@ -10,6 +10,8 @@ import ifaddr
 from zeroconf import IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from .config import Settings
+
 SERVICE_TYPE = "_indextts._tcp.local."
 LOOK_S = 10.0  # how soon a network that comes up or changes is noticed
 # Bridges and tunnels to where no Home Assistant listens: containers, machines, VPNs.
@@ -109,6 +111,57 @@ class Announcement:
         zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
             await zeroconf.async_close()  # which unregisters everything first
+
+
+class Announcer:
+    """Keeps the daemon announced as the settings have it, from `start` until `stop`."""
+
+    def __init__(
+        self, *, host_name: str, instance_id: str, version: str, say: Callable[[str], None]
+    ) -> None:
+        self._host_name = host_name
+        self._instance_id = instance_id
+        self._version = version
+        self._say = say
+        self._told: tuple[object, ...] | None = None  # what is announced; None before the start
+        self._announcement: Announcement | None = None
+        self._staying: asyncio.Task[None] | None = None
+
+    async def start(self, settings: Settings, port: int) -> None:
+        """Announce what the settings say, in place of what is announced."""
+        await self.stop()
+        self._told = _told(settings, port)
+        if not settings.discovery.enabled:
+            return
+        self._announcement = Announcement(
+            name=settings.discovery.name or self._host_name,
+            instance_id=self._instance_id,
+            version=self._version,
+            auth=settings.server.auth,
+        )
+        self._staying = asyncio.create_task(
+            stay_announced(self._announcement, settings.server.host, port, say=self._say)
+        )
+
+    async def follow(self, settings: Settings, port: int) -> None:
+        """Announce anew if anything that is announced has changed since the start."""
+        if self._told is not None and self._told != _told(settings, port):
+            await self.start(settings, port)
+
+    async def stop(self) -> None:
+        """Say goodbye; harmless when nothing was announced."""
+        self._told = None
+        if self._staying is not None:
+            self._staying.cancel()
+            await asyncio.wait({self._staying})
+        if self._announcement is not None:
+            await self._announcement.withdraw()
+        self._staying = self._announcement = None
+
+
+def _told(settings: Settings, port: int) -> tuple[object, ...]:
+    server, discovery = settings.server, settings.discovery
+    return (discovery.enabled, discovery.name, server.auth, server.host, port)
 
 
 async def stay_announced(

@@ -1,70 +1,80 @@
 """The daemon as a process: comes up, is found, lives until a signal, and finishes its words."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-import errno
-from ipaddress import ip_address
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 import logging
 from pathlib import Path
 import shutil
 import signal
 import sys
-import time
 
 from aiohttp import web
 
 from . import __version__
 from .api.app import build_app
-from .api.connection import Site
+from .api.doors import Doors
 from .api.keys import Services
-from .compose import build, first_words, language_trouble
+from .compose import build
 from .config import Settings
-from .discovery import Announcement, stay_announced
-from .errors import SettingsError, place_of
+from .discovery import Announcer
+from .doorless import first_words, language_trouble
 from .identity import Pairing, open_identity
+from .lookout import follow_files, look_around, remember, survived
 from .posix import raise_file_limit
+from .service.generation import Generation
+from .service.reloading import Change
 from .service.routing import FALLBACK
+from .service.settings_file import SettingsFile
 from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)
 
-TICK_S = 1.0
 SELF_TEST_RETRY_S = 1.0
-PATIENCE_S = 5.0  # with a default model that cannot speak, before another is made ready
+SLOW_ENGINES = frozenset({"indextts"})  # while they load, another is made ready to speak at once
 
 
-async def listen(services: Services, settings: Settings, stack: AsyncExitStack) -> list[str]:
-    """Open the door on every address, and return their URLs. Raises SettingsError."""
+async def listen(services: Services, settings: Settings, stack: AsyncExitStack) -> Doors:
+    """Open the doors, which follow the settings from then on. Raises SettingsError."""
     runner = web.AppRunner(
         build_app(services), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    port = settings.server.port
-    for host in settings.server.host:
-        site = Site(runner, services.metrics, host=host, port=port)
-        try:
-            await site.start()
-        except OSError as err:
-            if lacks_ipv6(host, err):
-                LOGGER.info("this machine has no IPv6; listening without it")
-                continue
-            raise SettingsError(_why_not(host, port, err)) from err
-        port = port or runner.addresses[-1][1]
-    if not runner.addresses:
-        raise SettingsError("This machine has no IPv6. Choose another address with --host.")
-    return [_url(address[0], address[1]) for address in runner.addresses]
+    doors = Doors(runner, services.metrics)
+    await doors.open(settings.server)
+    services.followers.add(doors)
+    return doors
 
 
-def lacks_ipv6(host: str, err: OSError) -> bool:
-    """Whether `host` means every IPv6 address, and this machine has none."""
-    everywhere = ":" in host and ip_address(host).is_unspecified
-    return everywhere and err.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+@dataclass(frozen=True, slots=True)
+class _Afterwards:
+    """Follows the settings in what cannot fail, once they count."""
+
+    announcer: Announcer
+    doors: Doors
+
+    async def follow(self, settings: Settings) -> Change:
+        """Log as much, and be announced as, the settings have it."""
+
+        def apply(generation: Generation) -> Generation:
+            logging.getLogger().setLevel(settings.log_level.upper())
+            return generation
+
+        async def after() -> None:
+            await self.announcer.follow(settings, self.doors.port)
+
+        return Change(apply=apply, after=after)
 
 
 async def run(
-    settings: Settings, *, data_dir: Path, token: str | None, say: Callable[[str], None]
+    settings: Settings,
+    *,
+    data_dir: Path,
+    settings_file: SettingsFile,
+    token: str | None,
+    say: Callable[[str], None],
 ) -> None:
     """Serve until a signal, then finish what is being spoken, within bounds; a second cuts it off.
 
@@ -73,50 +83,75 @@ async def run(
     """
     identity = open_identity(data_dir, token=token)
     raise_file_limit()
-    signals: asyncio.Queue[None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # the last: a closed terminal
-        loop.add_signal_handler(number, signals.put_nowait, None)
     async with AsyncExitStack() as stack:
-        services = build(settings, identity, Pairing(data_dir), data_dir=data_dir, remember=True)
+        services = build(
+            settings, identity, Pairing(data_dir), data_dir=data_dir, settings_file=settings_file
+        )
         stack.callback(services.encoders.shutdown, wait=False)
         stack.push_async_callback(services.pool.close)
-        urls = await listen(services, settings, stack)
-        for url in urls:
+        signals = _signals(services)
+        doors = await listen(services, settings, stack)
+        for url in doors.urls:
             say(f"Listening on {url}")
-        services.pool.default.keep()
-        announcement = Announcement(
-            name=services.about.name,
-            instance_id=identity.instance_id,
-            version=__version__,
-            auth=settings.server.auth,
+        _begin_to_load(services)
+        announcer = Announcer(
+            host_name=services.name, instance_id=identity.instance_id, version=__version__, say=say
         )
+        services.followers.add(_Afterwards(announcer, doors))
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_watch(services))
-            remembering = tasks.create_task(_remember(services))
-            coming_up = tasks.create_task(_come_up(services, settings, announcement, urls, say))
+            living = [
+                tasks.create_task(look_around(services)),
+                tasks.create_task(remember(services)),
+                tasks.create_task(follow_files(services)),
+                tasks.create_task(_come_up(services, announcer, doors, say)),
+            ]
             await signals.get()
             say("Stopping: what is being spoken is finished first; once more cuts it off.")
-            draining = tasks.create_task(_drain(services, settings, signals))
-            coming_up.cancel()
-            with _survived("withdrawing the announcement"):
-                await announcement.withdraw()
+            draining = tasks.create_task(_drain(services, signals))
+            living.pop().cancel()
+            with survived("withdrawing the announcement"):
+                await announcer.stop()
             await draining
-            watching.cancel()
-            remembering.cancel()
-        with _survived("remembering the revision"):
-            await services.pool.revisions.save()  # it may have been told within the last second
+            for task in living:
+                task.cancel()
+        await services.reloader.close()
+        await services.sharing.close()
+        await remember(services, once=True)  # it may have been told within the last second
+
+
+def _signals(services: Services) -> asyncio.Queue[None]:
+    """Return where the wish to stop arrives; SIGHUP is one only from a terminal that closes."""
+    signals: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, None)
+
+    def hung_up() -> None:
+        if sys.__stdin__ is not None and sys.__stdin__.isatty():
+            signals.put_nowait(None)
+            return
+        for scope in services.reloader.scopes:
+            services.reloader.follow(scope, who="signal")
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    return signals
+
+
+def _begin_to_load(services: Services) -> None:
+    """Load the default model; what speaks meanwhile as well, if that one takes its time."""
+    default, fallback = services.pool.default, services.pool.get(FALLBACK)
+    here = services.sharing.may_use_gpu(default)
+    if here:
+        default.keep()
+    if not here or default.spec.engine in SLOW_ENGINES:
+        fallback.keep()
 
 
 async def _come_up(
-    services: Services,
-    settings: Settings,
-    announcement: Announcement,
-    urls: list[str],
-    say: Callable[[str], None],
+    services: Services, announcer: Announcer, doors: Doors, say: Callable[[str], None]
 ) -> None:
     """Speak to itself, and only then say that it is ready and let the LAN know."""
-    with _survived("coming up"):
+    with survived("coming up"):
         await _speak_to_itself(services)
         default = services.pool.default
         down = default.state is not WorkerState.ready
@@ -126,9 +161,7 @@ async def _come_up(
         if trouble := await language_trouble(services):
             say(trouble)
         _offer_pairing(services, say)
-        if settings.discovery.enabled:
-            port = int(urls[0].rpartition(":")[2])
-            await stay_announced(announcement, settings.server.host, port, say=say)
+        await announcer.start(services.pool.settings, doors.port)
 
 
 async def _speak_to_itself(services: Services) -> None:
@@ -139,7 +172,7 @@ async def _speak_to_itself(services: Services) -> None:
             LOGGER.error("not ready: %s", trouble)
         services.health.spoke = trouble
         await asyncio.sleep(SELF_TEST_RETRY_S)
-    with _survived("loading what tells languages apart"):
+    with survived("loading what tells languages apart"):
         await loading
     services.health.spoke = ""
 
@@ -159,11 +192,10 @@ def own_command() -> str:
     return "indextts-daemon" if known else str(path.absolute())
 
 
-async def _drain(services: Services, settings: Settings, signals: asyncio.Queue[None]) -> None:
+async def _drain(services: Services, signals: asyncio.Queue[None]) -> None:
     services.events.publish("state", state="draining")
-    drain = asyncio.create_task(
-        services.synthesizer.drain(timeout_s=settings.server.drain_timeout_s)
-    )
+    timeout_s = services.pool.settings.server.drain_timeout_s
+    drain = asyncio.create_task(services.synthesizer.drain(timeout_s=timeout_s))
     impatience = asyncio.create_task(signals.get())
     await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
     if not (drain.done() and drain.result()):
@@ -171,74 +203,3 @@ async def _drain(services: Services, settings: Settings, signals: asyncio.Queue[
     for task in (drain, impatience):
         task.cancel()
     services.events.publish("closing")
-
-
-async def _watch(services: Services) -> None:
-    """Look around once a second; a look that fails is logged, and the next one follows."""
-    told: dict[str, dict[str, object]] = {}
-    ready_at = time.monotonic()
-    while True:
-        due = time.monotonic() + TICK_S
-        await asyncio.sleep(TICK_S)
-        services.metrics.event_loop_lag.observe(max(0.0, time.monotonic() - due))
-        with _survived("looking around"):
-            default = services.pool.default
-            if default.state is WorkerState.ready:
-                ready_at = time.monotonic()
-            if default.load_failed or time.monotonic() - ready_at > PATIENCE_S:
-                services.pool.get(FALLBACK).keep()  # the next request should find it
-            _tell_news(services, told)
-            _keep_figures(services)
-
-
-async def _remember(services: Services) -> None:
-    """Keep the revision on the disk; one that is slow holds up nothing else."""
-    while True:
-        await asyncio.sleep(TICK_S)
-        with _survived("remembering the revision"):
-            await services.pool.revisions.save()
-
-
-def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
-    """Tell subscribers what has changed since it was told."""
-    now: dict[str, dict[str, object]] = {
-        "state": {"state": services.health.report().state},
-        "queue": {"waiting": services.pool.waiting, "in_flight": services.pool.in_flight},
-    }
-    if (revision := services.pool.revision()) is not None:
-        now["revision"] = {"revision": revision}
-    for name, data in now.items():
-        if told.get(name) != data:
-            services.events.publish(name, **data)
-    told |= now
-
-
-def _keep_figures(services: Services) -> None:
-    services.metrics.voices.labels("ready").set(len(services.pool.voices()))
-    for model in services.pool:
-        if model.worker is not None and model.worker.heartbeat_at is not None:
-            services.metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)
-
-
-@contextmanager
-def _survived(doing: str) -> Iterator[None]:
-    """Log what goes wrong inside, by its type and place; the daemon lives on."""
-    try:
-        yield
-    except Exception as err:  # noqa: BLE001 whatever it is, speech does not hang on it
-        LOGGER.error("%s failed: %s", doing, place_of(err))  # noqa: TRY400
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _why_not(host: str, port: int, err: OSError) -> str:
-    if err.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {host} is taken, perhaps by another daemon. "
-            "Stop that one, or choose another port with --port."
-        )
-    if err.errno == errno.EADDRNOTAVAIL:
-        return f"This machine has no address {host}. Choose another with --host."
-    return f"Cannot listen on {host}, port {port} ({err.strerror}). Choose others."

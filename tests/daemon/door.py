@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 
 from indextts_daemon.api.keys import Services
-from indextts_daemon.compose import build, first_words
+from indextts_daemon.compose import build
 from indextts_daemon.config import load_settings
+from indextts_daemon.doorless import first_words
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.serve import listen
 
@@ -68,7 +69,9 @@ def open_door(tmp_path: Path) -> Opener:
             services = build(settings, identity, Pairing(tmp_path), data_dir=tmp_path)
             stack.callback(services.encoders.shutdown)
             stack.push_async_callback(services.pool.close)
-            (url,) = await listen(services, settings, stack)
+            stack.push_async_callback(services.sharing.close)
+            stack.push_async_callback(services.reloader.close)
+            (url,) = (await listen(services, settings, stack)).urls
             services.health.spoke = await first_words(services)
             headers = {"Authorization": f"Bearer {TOKEN}"}
             session = aiohttp.ClientSession(url, headers=headers)

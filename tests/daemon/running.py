@@ -26,7 +26,9 @@ class RunningDaemon:
         *arguments: str,
         settings: Mapping[str, Any] | None = None,
         wait_for: str = "^ready",
+        terminal: int | None = None,
     ) -> None:
+        """Run it; a `terminal` that is given is where it was started."""
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         if settings is not None:
@@ -39,12 +41,14 @@ class RunningDaemon:
             *("--host", "127.0.0.1", "--port", "0", "--no-zeroconf"),
             *(arguments or ("--engine", "fake")),
         ]
+        self._terminal = terminal
         self._seen = threading.Condition()
 
     def __enter__(self) -> Self:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("INDEXTTS_")}
         self.process = subprocess.Popen(
             self._command,
+            stdin=subprocess.DEVNULL if self._terminal is None else self._terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 from zeroconf.asyncio import AsyncZeroconf
 
-from indextts_daemon import check, choice, cli, compose, gpu
+from indextts_daemon import check, choice, cli, doorless, gpu, planning
 from indextts_daemon.config import load_settings
 from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.gpu import Gpu
+from indextts_daemon.service import health, routing
 from indextts_daemon.service.models import Model
 from tests.daemon.running import RunningDaemon
 
@@ -73,12 +74,17 @@ def no_worker_is_left() -> Iterator[None]:
     assert set(children.read_text().split()) <= before
 
 
+def fall_back_on(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (doorless, health, planning, routing):
+        monkeypatch.setattr(room, "FALLBACK", engine)
+
+
 @pytest.fixture
 def machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Machine:
     """Offer a machine on which everything is well, and nothing takes the place of the fake."""
-    monkeypatch.setattr(compose, "FALLBACK", "fake")
+    fall_back_on("fake", monkeypatch)
     return Machine(tmp_path / "data", capsys)
 
 
@@ -160,14 +166,14 @@ def test_a_model_that_does_not_load_fails_with_its_reason(machine: Machine) -> N
 def test_a_model_that_makes_silence_fails(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compose, "SILENCE", 2.0)
+    monkeypatch.setattr(doorless, "SILENCE", 2.0)
     assert_only(machine.check(), "voice", r"^The model made silence\.$")
 
 
 def test_where_only_the_fallback_speaks_that_is_said(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compose, "FALLBACK", "embedded")
+    fall_back_on("embedded", monkeypatch)
     machine.settings.append("fake: {load: fail}")
     table = machine.check()
     assert table.rows["voice"] == (
@@ -185,7 +191,7 @@ def test_a_model_that_is_not_there_in_time_has_not_spoken(
         model.queue.close(lambda: EngineUnavailableError("It takes too long."), hold=False)
 
     monkeypatch.setattr(check, "loaded", out_of_patience)
-    monkeypatch.setattr(compose, "FALLBACK", "embedded")
+    fall_back_on("embedded", monkeypatch)
     machine.settings.append("fake: {load: hang}")
     table = machine.check()
     assert table.rows["voice"] == (

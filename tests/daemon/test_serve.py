@@ -8,6 +8,7 @@ import errno
 import json
 import os
 from pathlib import Path
+import pty
 import signal
 import socket
 import subprocess
@@ -19,12 +20,14 @@ import aiohttp
 import pytest
 
 from indextts_daemon.compose import build
-from indextts_daemon.config import load_settings
-from indextts_daemon.discovery import Announcement, announced_addresses
+from indextts_daemon.config import Source, load_settings, settings_history
+from indextts_daemon.discovery import Announcer, announced_addresses
 from indextts_daemon.errors import SettingsError
 from indextts_daemon.identity import Identity, Pairing
-from indextts_daemon.serve import _watch, listen, own_command, run
+from indextts_daemon.lookout import look_around
+from indextts_daemon.serve import listen, own_command, run
 from indextts_daemon.service.health import Health
+from indextts_daemon.service.settings_file import SettingsFile
 from indextts_daemon.service.synthesizer import Synthesizer
 from tests.daemon.door import Opener, until
 from tests.daemon.running import RunningDaemon
@@ -56,9 +59,19 @@ class Here:
 async def running_here(tmp_path: Path, **flags: object) -> AsyncIterator[Here]:
     flags |= {"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0}
     flags |= {"server.auth": False, "discovery.enabled": False}
-    settings = load_settings(file=None, environment={}, flags=flags)
+    file = SettingsFile(
+        Source(file=tmp_path / "settings.yaml", flags=flags), settings_history(tmp_path)
+    )
     lines: list[str] = []
-    ended = asyncio.create_task(run(settings, data_dir=tmp_path, token=None, say=lines.append))
+    ended = asyncio.create_task(
+        run(
+            file.source.load(),
+            data_dir=tmp_path,
+            settings_file=file,
+            token=None,
+            say=lines.append,
+        )
+    )
     await until(lambda: "ready" in lines or ended.done())
     async with aiohttp.ClientSession(lines[0].split()[-1]) as session:
         yield Here(session, ended)
@@ -147,7 +160,7 @@ async def test_without_ipv6_only_its_wildcard_is_left_out(
         )
         async with AsyncExitStack() as stack:
             stack.callback(services.encoders.shutdown)
-            return await listen(services, settings, stack)
+            return (await listen(services, settings, stack)).urls
 
     (url,) = await listened("127.0.0.1", "::")
     assert url.startswith("http://127.0.0.1:")
@@ -230,13 +243,13 @@ async def test_a_stop_refuses_first_and_drains_whatever_the_lan_does(
 
     async with running_here(tmp_path, **{"fake.step_s": 0.02}) as daemon:
 
-        async def withdraw(_: Announcement) -> None:
+        async def withdraw(_: Announcer) -> None:
             await asyncio.sleep(0)
             async with daemon.session.post("/v1/audio/speech", json={"input": "Late."}) as late:
                 refused.append((await late.json())["error"]["code"])
             raise OSError
 
-        monkeypatch.setattr(Announcement, "withdraw", withdraw)
+        monkeypatch.setattr(Announcer, "stop", withdraw)
         body = {"input": LONG, "response_format": "pcm"}
         async with daemon.session.post("/v1/audio/speech", json=body) as response:
             started = await response.content.readany()
@@ -257,7 +270,7 @@ async def test_what_breaks_beside_the_speech_is_logged_and_survived(
         raise LookupError("a secret")
 
     real = Health.report
-    monkeypatch.setattr("indextts_daemon.serve.TICK_S", 0.01)
+    monkeypatch.setattr("indextts_daemon.lookout.TICK_S", 0.01)
     monkeypatch.setattr(Synthesizer, "load", broken)
     monkeypatch.setattr(Health, "report", broken_too)
     async with running_here(tmp_path) as daemon:
@@ -273,10 +286,10 @@ async def test_what_breaks_beside_the_speech_is_logged_and_survived(
 async def test_a_model_that_is_lost_and_loads_no_more_is_stood_in_for(
     open_door: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indextts_daemon.serve.TICK_S", 0.01)
+    monkeypatch.setattr("indextts_daemon.lookout.TICK_S", 0.01)
     async with open_door() as door:
         default = door.services.pool.default
-        watching = asyncio.create_task(_watch(door.services))
+        watching = asyncio.create_task(look_around(door.services))
         assert await state_of(door.session) == (200, "ready")
         default.spec = replace(default.spec, options={"load": "fail"})
         assert default.worker is not None
@@ -355,9 +368,25 @@ async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
 
 
 def test_a_terminal_that_closes_stops_it_in_order(tmp_path: Path) -> None:
-    with RunningDaemon(tmp_path) as daemon:
+    ours, theirs = pty.openpty()
+    with RunningDaemon(tmp_path, terminal=theirs) as daemon:
         daemon.process.send_signal(signal.SIGHUP)
         assert daemon.process.wait(20) == 0
+    os.close(ours)
+    os.close(theirs)
+
+
+async def test_without_a_terminal_a_hang_up_has_everything_read_again(tmp_path: Path) -> None:
+    with RunningDaemon(tmp_path, settings={"language": "de"}) as daemon:
+        async with daemon.session() as session, session.get("/v1/events") as events:
+            await events.content.readline()
+            daemon.process.send_signal(signal.SIGHUP)
+            async with asyncio.timeout(20):
+                async for line in events.content:
+                    if b'"scope": "config"' in line and b'"result": "unchanged"' in line:
+                        break
+            assert b'"who": "signal"' in line
+        assert daemon.process.poll() is None
 
 
 async def test_a_killed_worker_breaks_its_stream_and_the_next_request_is_served(

@@ -80,6 +80,7 @@ class House:
         self.metrics, self.events = Metrics(), EventBus()
         self.room, self.absent, self.gate = Room(), Absent(), Gate()
         self.heard: list[int] = []
+        self.admitted: list[str] = []
         self.deaf_to: set[int] = set()
         self.undone: list[str] = []
         self.specs: list[WorkerSpec] = []
@@ -92,7 +93,7 @@ class House:
         promoter = Promoter(
             self.generations,
             room=self.room,
-            audition=self.audition,
+            audience=self,
             gate=self.gate,
             absent=self.absent,
         )
@@ -117,13 +118,16 @@ class House:
         queue = JobQueue(capacity=32, metrics=self.metrics)
         return Model(wanted, queue=queue, metrics=self.metrics, events=self.events)
 
-    async def audition(self, model: Model, say: Say) -> Mapping[str, object]:
+    async def hear(self, model: Model, say: Say) -> Mapping[str, object]:
         generation = model.spec.options["generation"]
         assert isinstance(generation, int)
         self.heard.append(generation)
         if generation in self.deaf_to:
             raise MuteError("It made silence.")
         return {"lines": 1}
+
+    async def admit(self, model: Model) -> None:
+        self.admitted.append(model.spec.version)
 
     async def swap(self, wanted: WorkerSpec) -> Operation:
         async with asyncio.timeout(60):
@@ -167,6 +171,7 @@ async def test_the_next_sentence_is_the_new_models_and_the_old_process_goes(hous
     assert done.details["canary"] == {"lines": 1}
     assert house.heard == [2]
     assert await house.speak() == {2}
+    assert house.admitted == ["v2"]
     await until(lambda: not is_running(old))
     assert house.model.spec.version == "v2"
 

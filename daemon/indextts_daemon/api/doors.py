@@ -27,11 +27,15 @@ class Doors:
         self._wanted: tuple[tuple[str, ...], int] = ((), 0)
         self.port = 0
 
-    async def open(self, server: ServerSettings) -> list[str]:
-        """Open the first doors, and return their URLs. Raises SettingsError."""
+    @property
+    def urls(self) -> list[str]:
+        """Where it listens now."""
+        return [_url(host, self.port) for host in self._sites]
+
+    async def open(self, server: ServerSettings) -> None:
+        """Open the first doors. Raises SettingsError."""
         self._sites, self.port = await self._opened(server.host, server.port)
         self._wanted = (server.host, server.port)
-        return [_url(host, self.port) for host in self._sites]
 
     async def follow(self, settings: Settings) -> Change | None:
         """Open what the settings want beside what is open; None where that is the same.

@@ -8,14 +8,21 @@ from aiohttp import web
 
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.metrics import Metrics
+from indextts_daemon.service.documents import Documents
 from indextts_daemon.service.events import EventBus
+from indextts_daemon.service.followers import Followers
 from indextts_daemon.service.generation import Generations
 from indextts_daemon.service.health import Health
 from indextts_daemon.service.operations import Operations
 from indextts_daemon.service.pool import ModelPool
 from indextts_daemon.service.reloading import Reloader
-from indextts_daemon.service.routing import Absence
+from indextts_daemon.service.settings_file import SettingsFile
+from indextts_daemon.service.sharing import Sharing
+from indextts_daemon.service.swapping import Swapper
 from indextts_daemon.service.synthesizer import Synthesizer
+from indextts_daemon.service.versions import Versions
+from indextts_daemon.service.voices import VoiceStore
+from indextts_daemon.service.watching import Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,14 @@ class Services:
     generations: Generations
     operations: Operations
     reloader: Reloader
-    sharing: Absence
+    swapper: Swapper
+    sharing: Sharing
+    voices: VoiceStore
+    versions: Versions
+    documents: Documents
+    settings_file: SettingsFile
+    followers: Followers
+    watch: Watch | None
 
     @property
     def about(self) -> About:

@@ -169,7 +169,7 @@ class DocumentScope(Generic[T]):
         try:
             return read_text(self._file, most_bytes=self.most_bytes)
         except SettingsError as err:
-            if isinstance(err.__cause__, FileNotFoundError):
+            if isinstance(err.__cause__, FileNotFoundError | NotADirectoryError):
                 return ""
             raise
 

@@ -1,6 +1,7 @@
 """Whether the daemon can speak right now, and what stands in the way."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from indextts_daemon.worker.handle import WorkerState
 
@@ -36,14 +37,25 @@ class HealthReport:
     checks: tuple[Check, ...]
 
 
+class Trouble(Protocol):
+    """Something that may be wrong."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words; nothing where all is well."""
+        ...
+
+
 class Health:
     """Looks at the models and the queue; remembers that the daemon has spoken to itself."""
 
-    def __init__(self, pool: ModelPool, synthesizer: Synthesizer, sharing: Absence) -> None:
+    def __init__(
+        self, pool: ModelPool, synthesizer: Synthesizer, sharing: Absence, settings: Trouble
+    ) -> None:
         self._pool = pool
         self._synthesizer = synthesizer
         self._sharing = sharing
-        self.settings_trouble = ""  # why the settings on the disk are not those that count
+        self._settings = settings
         self.spoke: str | None = None  # why the first words failed; "" once they sounded
 
     def report(self) -> HealthReport:
@@ -69,8 +81,8 @@ class Health:
             ),
             Check(
                 name="config",
-                ok=not self.settings_trouble,
-                message=self.settings_trouble or "The settings are as they are written.",
+                ok=not self._settings.trouble,
+                message=self._settings.trouble or "The settings are as they are written.",
             ),
         )
         state = self._state(spoke=spoke)

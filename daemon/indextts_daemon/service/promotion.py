@@ -22,8 +22,6 @@ from .operations import Running
 
 LOGGER = logging.getLogger(__name__)
 
-Audition = Callable[[Model, Say], Awaitable[Mapping[str, object]]]  # or raises SpeechError
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
@@ -41,6 +39,18 @@ class Room(Protocol):
         self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
     ) -> Entrance:
         """Say how a model can come in. Raises SpeechError where it cannot at all."""
+        ...
+
+
+class Audience(Protocol):
+    """Listens to models before anybody else does."""
+
+    async def hear(self, model: Model, say: Say) -> Mapping[str, object]:
+        """Have a model speak, and return figures. Raises SpeechError for what is no speech."""
+        ...
+
+    async def admit(self, model: Model) -> None:
+        """Note that a model was let in."""
         ...
 
 
@@ -65,15 +75,11 @@ class Absent(Protocol):
 class Seat:
     """A model's place, until it is taken with a commit or given back."""
 
-    take: Callable[[], None]
+    take: Callable[[], Awaitable[None]]
     give_back: Callable[[], Awaitable[None]]
 
 
-def _nothing() -> None:
-    """There is nothing to take."""
-
-
-async def _nothing_more() -> None:
+async def _nothing() -> None:
     """There is nothing to give back."""
 
 
@@ -85,13 +91,13 @@ class Promoter:
         generations: Generations,
         *,
         room: Room,
-        audition: Audition,
+        audience: Audience,
         gate: Gate,
         absent: Absent,
     ) -> None:
         self._generations = generations
         self._room = room
-        self._audition = audition
+        self._audience = audience
         self._gate = gate
         self._absent = absent
 
@@ -105,7 +111,7 @@ class Promoter:
             raise self._absent.refusal()
         if model.state is WorkerState.ready:
             await self._audit(model, running)
-            return Seat(take=_nothing, give_back=_nothing_more)
+            return Seat(take=lambda: self._take(model, ()), give_back=_nothing)
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
         leaving = list(entrance.leaving)
@@ -117,7 +123,7 @@ class Promoter:
             await asyncio.shield(self._give_back(model, leaving))
             raise
         return Seat(
-            take=lambda: self._take(leaving),
+            take=lambda: self._take(model, leaving),
             give_back=lambda: self._give_back(model, leaving),
         )
 
@@ -158,12 +164,13 @@ class Promoter:
 
     async def _audit(self, model: Model, running: Running) -> None:
         await model.trial()
-        running.detail(canary=dict(await self._audition(model, running.say)))
+        running.detail(canary=dict(await self._audience.hear(model, running.say)))
 
-    def _take(self, leaving: Sequence[Model]) -> None:
-        for model in leaving:
-            model.held = False
+    async def _take(self, model: Model, leaving: Sequence[Model]) -> None:
+        for other in leaving:
+            other.held = False
         self._gate.open()
+        await self._audience.admit(model)
 
     async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
         """End the model, and have those back that made room for it."""

@@ -106,6 +106,10 @@ class Reloader:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def follow(self, scope: str, *, who: str) -> None:
+        """Have what is on the disk read, some time soon; calls for the same become one."""
+        self._hold(self.reload(scope, who=who))
+
     async def close(self) -> None:
         """Give up what is under way."""
         tasks = tuple(self._tasks)

@@ -86,7 +86,7 @@ class Swapper:
 
         async def after() -> None:
             for seat in seats.values():
-                seat.take()
+                await seat.take()
             timeout_s = settings.models.drain_timeout_s
             gone = set(current.models.values()) - set(self._pool)
             await asyncio.gather(*(self._pool.retire(model, timeout_s=timeout_s) for model in gone))

@@ -1,17 +1,14 @@
 """The rooms together: the daemon's words to itself, and the household's language."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from indextts_daemon import compose
-from indextts_daemon.choice import Choice
-from indextts_daemon.compose import first_words, language_trouble
+from indextts_daemon import compose, doorless
 from indextts_daemon.config import load_settings
-from indextts_daemon.service.enrolment import EnrolmentProgress
+from indextts_daemon.doorless import first_words, language_trouble
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SpeechOrder
 from indextts_daemon.speech import AudioChunk
@@ -59,25 +56,6 @@ async def test_a_language_that_nobody_speaks_is_said_with_those_there_are(
     assert "setting `language` to one of: en, de, zh, " in said
 
 
-async def test_how_far_listening_to_recordings_is_becomes_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    async def heard(
-        *_: object, progress: Callable[[EnrolmentProgress], None], **__: object
-    ) -> None:
-        for done in (0, 9):
-            progress(EnrolmentProgress(key=None, stage="listening", done=done, total=18))
-
-    monkeypatch.setattr(compose.VoiceStore, "prepare", heard)
-    said: list[str] = []
-    choice = Choice(engine="indextts", reason="", model="indextts-2", folder=tmp_path)
-    await compose._preparation(choice, tmp_path)(said.append)
-    assert said == [
-        "It listens to the recordings of voices: 0% is done.",
-        "It listens to the recordings of voices: 50% is done.",
-    ]
-
-
 async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -85,6 +63,6 @@ async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(
     flags = {"engine": "fake", "fake.load": "slow"}
     settings = load_settings(file=None, environment={}, flags=flags)
     body: dict[str, object] = {"input": "Hello.", "response_format": "pcm"}
-    audio = compose.speak_here(settings, body, data_dir=tmp_path)
+    audio = doorless.speak_here(settings, body, data_dir=tmp_path)
     assert b"".join([part async for part in audio])
     assert not list(tmp_path.iterdir())  # noqa: ASYNC240 what it would remember is the daemon's
