@@ -1,13 +1,16 @@
 """`lexicon.yaml`: what a household may write there, and what is refused, by its line."""
 
+from pathlib import Path
+import re
+
 import pytest
 
 from indextts_daemon.engines.indextts.compat import pronunciation
 from indextts_daemon.errors import SettingsError
-from indextts_daemon.service.lexicon import read_lexicon, shape
+from indextts_daemon.service.lexicon import MOST_BYTES, MOST_RULES, read_lexicon, shape
 from indextts_daemon.service.sounds import NOTATIONS, wrong_cmu, wrong_pinyin
 from indextts_daemon.text.household.kept import SYLLABLES
-from indextts_daemon.text.lexicon import Lexicon, Rule
+from indextts_daemon.text.lexicon import LONGEST, Lexicon, Rule
 from tests.daemon.bad_documents import BAD_LEXICONS
 
 DOCUMENT = """
@@ -162,3 +165,18 @@ def test_a_rule_is_shown_in_the_words_of_the_document() -> None:
     }
     assert shown[3]["pattern"] == r"\b(\d+)b\b"
     assert "from" not in shown[3]
+
+
+def test_the_example_for_households_is_a_good_lexicon_and_says_what_it_shows() -> None:
+    page = (Path(__file__).parents[2] / "docs/lexicon.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    lexicon = read_lexicon(example)
+    text = "Saoirse and Nguyen live in 5b."
+    said = {
+        voice: lexicon.applied(text, language="en-US", voice=voice, spells_out=("cmu",))
+        for voice in ("lena", "heart")
+    }
+    assert said["heart"] == "Seersha and Win live in apartment 5."
+    assert said["lena"] == "Seersha and Win <live|L AY1 V> in apartment 5."
+    for bound in (f"{MOST_RULES} rules", f"{LONGEST} characters", f"{MOST_BYTES // 1024} KiB"):
+        assert bound in page
