@@ -10,6 +10,7 @@ import voluptuous as vol
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
 from indextts_daemon.metrics import MODEL_STATES
 from indextts_daemon.service.operations import Result
+from indextts_daemon.service.versions import Standing
 from indextts_daemon.speech import EMOTIONS, PRONUNCIATIONS
 
 from .validators import IDENTIFIER, Number, OneOf, Text
@@ -187,6 +188,22 @@ CONFIG = _answer(
     }
 )
 VERSIONS = _answer({"versions": [_answer({"version": COUNT, "saved_at": _UNIX, "current": bool})]})
+OPERATIONS = _answer({"operations": [OPERATION]})
+STARTED = _answer({"operation": OPERATION})
+MODEL_VERSIONS = _answer(
+    {
+        "versions": [
+            _answer(
+                {
+                    "version": IDENTIFIER,
+                    "revision": WORD,
+                    "state": OneOf(values=tuple(str(standing) for standing in Standing)),
+                    "reason": SENTENCE,
+                }
+            )
+        ]
+    }
+)
 PAIRED = _answer({"token": SENTENCE, "instance_id": WORD})
 PAIRING_CODE = _answer({"code": WORD, "expires_in_s": COUNT})
 _ERROR = _answer(
@@ -199,6 +216,9 @@ _ERROR = _answer(
     }
 )
 PROBLEM = _answer({"error": _ERROR})
+REFUSED = vol.Schema(  # the operation where it was begun
+    {vol.Required("error"): _ERROR, vol.Optional("operation"): OPERATION}, extra=vol.ALLOW_EXTRA
+)
 REJECTED = vol.Schema(  # only the error where it was refused before it began
     {vol.Required("error"): _ERROR}
     | {vol.Optional(name): value for name, value in _OUTCOME.items()},

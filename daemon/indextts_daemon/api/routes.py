@@ -1,12 +1,16 @@
 """The route table that the server runs and the contract is made from."""
 
+import voluptuous as vol
+
 from . import (
     answers,
     catalogue,
     config,
     documents,
     events,
+    models,
     openapi,
+    operations,
     page,
     pairing,
     schema,
@@ -17,6 +21,14 @@ from . import (
 from .route import Route
 
 _BODY_ERRORS = (400, 408, 413, 415, 422, 500)
+_DONE: dict[int, vol.Schema | str | None] = {
+    200: answers.STARTED,
+    202: answers.STARTED,
+    404: answers.REFUSED,
+    422: answers.REFUSED,
+    500: answers.REFUSED,
+    507: answers.REFUSED,
+}
 ROUTES = (
     Route(
         method="GET",
@@ -145,6 +157,66 @@ ROUTES = (
     ),
     Route(method="GET", path="/v1/status", handler=status.status, answers={200: answers.STATUS}),
     Route(method="GET", path="/v1/models", handler=catalogue.models, answers={200: answers.MODELS}),
+    Route(
+        method="GET",
+        path="/v1/models/{id}/versions",
+        handler=models.versions,
+        answers={200: answers.MODEL_VERSIONS},
+        errors=(401, 404, 500),
+    ),
+    Route(
+        method="POST",
+        path="/v1/models/{id}/load",
+        handler=models.load_model,
+        description=models.DESCRIPTION,
+        body=schema.NOTHING,
+        query=models.QUERY,
+        answers=_DONE,
+        errors=(401, 404, *_BODY_ERRORS),
+    ),
+    Route(
+        method="POST",
+        path="/v1/models/{id}/unload",
+        handler=models.unload_model,
+        description=models.DESCRIPTION,
+        body=schema.NOTHING,
+        query=models.QUERY,
+        answers=_DONE,
+        errors=(401, 404, *_BODY_ERRORS),
+    ),
+    Route(
+        method="POST",
+        path="/v1/models/{id}/activate",
+        handler=models.activate_model,
+        description=models.DESCRIPTION,
+        body=schema.ACTIVATE,
+        query=models.QUERY,
+        answers=_DONE,
+        errors=(401, 404, *_BODY_ERRORS),
+    ),
+    Route(
+        method="POST",
+        path="/v1/models/{id}/rollback",
+        handler=models.roll_model_back,
+        description=models.DESCRIPTION,
+        body=schema.NOTHING,
+        query=models.QUERY,
+        answers=_DONE,
+        errors=(401, 404, *_BODY_ERRORS),
+    ),
+    Route(
+        method="GET",
+        path="/v1/operations",
+        handler=operations.operations,
+        answers={200: answers.OPERATIONS},
+    ),
+    Route(
+        method="GET",
+        path="/v1/operations/{id}",
+        handler=operations.operation,
+        answers={200: answers.OPERATION},
+        errors=(401, 404, 500),
+    ),
     Route(
         method="GET",
         path="/v1/voices",

@@ -127,6 +127,10 @@ RELOAD = vol.Schema(
         )
     }
 )
+ACTIVATE = vol.Schema(
+    {vol.Optional("version", description="Of the model; absent, the one chosen."): IDENTIFIER}
+)
+NOTHING = vol.Schema({})
 ROLLBACK = vol.Schema(
     {
         vol.Optional("version", description="Of those kept; absent, the one before."): Number(
