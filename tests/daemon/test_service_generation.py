@@ -61,3 +61,31 @@ async def test_who_settles_on_another_model_lets_go_of_the_rest_at_once() -> Non
         binding.settle(small)  # type: ignore[arg-type]
         async with asyncio.timeout(5):
             await gone
+
+
+async def test_a_generation_has_passed_once_nobody_is_bound_to_it_or_one_before() -> None:
+    generations = generations_of(model())
+    with generations.bound():
+        second = generations.commit(lambda now: now)
+        with generations.bound():
+            passed = asyncio.create_task(generations.passed(second.number))
+            generations.commit(lambda now: now)
+            await asyncio.sleep(0)
+            assert not passed.done()
+    async with asyncio.timeout(5):
+        await passed
+    with generations.bound():
+        async with asyncio.timeout(5):
+            await generations.passed(generations.current.number)
+
+
+async def test_who_is_bound_to_a_later_generation_holds_no_earlier_one_up() -> None:
+    generations = generations_of(model())
+    with generations.bound():
+        second = generations.commit(lambda now: now)
+        passed = asyncio.create_task(generations.passed(second.number))
+        with generations.bound() as later:
+            await asyncio.sleep(0)
+            assert later.generation is second
+            assert not passed.done()
+    await passed

@@ -89,3 +89,9 @@ class Generations:
         while self.needed(model):
             self._left.clear()
             await self._left.wait()
+
+    async def passed(self, number: int) -> None:
+        """Wait until no request is bound to a generation before that of this number."""
+        while any(binding.generation.number < number for binding in self._bindings):
+            self._left.clear()
+            await self._left.wait()
