@@ -10,6 +10,7 @@ import socket
 
 from . import __version__
 from .api.keys import Services
+from .checkpoints.catalogue import published
 from .config import Settings, Source, settings_history
 from .errors import SettingsError
 from .identity import Identity, Pairing
@@ -19,6 +20,7 @@ from .service import lexicon, moods
 from .service.audition import Audition
 from .service.baselines import Baselines
 from .service.card import Card
+from .service.castings import FakeCasting, IndexTTSCasting
 from .service.config_scope import ConfigScope, ConfigWish
 from .service.documents import Documents
 from .service.events import EventBus
@@ -26,8 +28,10 @@ from .service.followers import Followers
 from .service.gate import Gate
 from .service.generation import Generation, Generations
 from .service.health import Health
-from .service.models import Model
+from .service.memory import MemoryGuard
+from .service.models import Casting, Model
 from .service.models_scope import ModelsScope, Undoing
+from .service.needs import Needs
 from .service.operations import Operations
 from .service.pause import PauseBook
 from .service.pool import ModelPool
@@ -48,16 +52,6 @@ from .service.watching import Place, Watch
 from .worker.handle import WorkerSpec
 
 ENCODER_THREADS = 2
-
-
-class AlwaysRoom:
-    async def entrance(self, spec, *, residents, replaced):  # type: ignore
-        from .service.promotion import Entrance
-        return Entrance(mode="side_by_side", reason="")
-
-
-def casting(spec: WorkerSpec):  # type: ignore
-    return None
 
 
 def build(
@@ -83,9 +77,17 @@ def build(
 
     def make(spec: WorkerSpec) -> Model:
         queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
-        return Model(
-            spec, queue=queue, metrics=metrics, events=events, casting=casting(spec)
-        )
+        casting = _casting(spec, voices)
+        model = Model(spec, queue=queue, metrics=metrics, events=events, casting=casting)
+        if casting is not None:
+            model.on_ready = cast
+        return model
+
+    def cast(model: Model) -> None:
+        """Give a model that has loaded by itself the voices of the recordings."""
+        now = generations.current
+        if now.models.get(model.id) is model and model not in now.voices:
+            reloader.follow("voices", who="start")
 
     lineup = planner.plan(settings, versions.activation)
     generations = Generations(
@@ -109,14 +111,15 @@ def build(
     )
     gate, pool = Gate(), ModelPool(generations, Revisions(_in(state, "revision.json")))
     synthesizer = Synthesizer(Router(sharing), generations, metrics, gate)
-    reloader = Reloader(generations, operations, events)
+    reloader = Reloader(generations, operations, events, metrics)
+    memory = MemoryGuard(generations, Needs(_in(state, "needs.json")), card_free=card.free)
     swapper = Swapper(
         generations,
         pool,
         make=make,
         promoter=Promoter(
             generations,
-            room=AlwaysRoom(),
+            room=memory,
             audience=Audition(Baselines(_in(state, "canary.json"))),
             gate=gate,
             absent=sharing,
@@ -155,6 +158,7 @@ def build(
         reloader=reloader,
         swapper=swapper,
         sharing=sharing,
+        memory=memory,
         voices=voices,
         versions=versions,
         documents=documents,
@@ -178,6 +182,16 @@ def _places(data_dir: Path, settings: Path | None) -> dict[str, Place]:
         "lexicon": Place(path=data_dir / lexicon.NAME),
         "models": Place(path=data_dir / "models", depth=2),
     }
+
+
+def _casting(spec: WorkerSpec, store: VoiceStore) -> Casting | None:
+    """Return how a model comes by voices of recordings, if it can speak with such."""
+    if spec.engine == "fake":
+        return FakeCasting(store)
+    if spec.engine != "indextts":
+        return None
+    languages = published(spec.model).languages
+    return IndexTTSCasting(store, Path(str(spec.options["model"])), languages)
 
 
 def _acknowledging(watch: Watch | None) -> Callable[[str, bytes], Awaitable[None]]:

@@ -91,6 +91,12 @@ def usage(ours: Collection[int], *, failed: Callable[[], object]) -> GpuUsage | 
         _let_go(failed)
 
 
+def held_by(pid: int) -> int | None:
+    """Return how much of the card a process holds; None without one, or if that is not told."""
+    seen = usage((), failed=lambda: None)
+    return next((one.memory_bytes for one in (seen and seen.foreign) or () if one.pid == pid), None)
+
+
 def _measured(ours: frozenset[int], failed: Callable[[], object]) -> GpuUsage | None:
     if not pynvml.nvmlDeviceGetCount():
         return None

@@ -42,6 +42,7 @@ async def remember(services: Services, *, once: bool = False) -> None:
         with survived("remembering"):
             await services.pool.revisions.save()
             await services.operations.save()
+            await services.memory.save()
         if once:
             return
         await asyncio.sleep(TICK_S)
@@ -73,7 +74,12 @@ def _tell_news(services: Services, told: dict[str, dict[str, object]]) -> None:
 def _keep_figures(services: Services) -> None:
     metrics, pool = services.metrics, services.pool
     metrics.queue_capacity.set(pool.settings.queue.capacity)
-    metrics.voices.set(len(pool.voices()))
+    invalid = sum(one.refusal is not None for one in services.voices.known.values())
+    metrics.house_is(
+        voices=len(pool.voices()),
+        invalid=invalid,
+        lexicon_entries=len(services.generations.current.lexicon.rules),
+    )
     for model in pool:
         if model.worker is not None and model.worker.heartbeat_at is not None:
             metrics.worker_heartbeat.labels(model.id).set(model.worker.heartbeat_at)

@@ -13,6 +13,7 @@ from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.followers import Followers
 from indextts_daemon.service.generation import Generations
 from indextts_daemon.service.health import Health
+from indextts_daemon.service.memory import MemoryGuard
 from indextts_daemon.service.operations import Operations
 from indextts_daemon.service.pool import ModelPool
 from indextts_daemon.service.reloading import Reloader
@@ -58,6 +59,7 @@ class Services:
     reloader: Reloader
     swapper: Swapper
     sharing: Sharing
+    memory: MemoryGuard
     voices: VoiceStore
     versions: Versions
     documents: Documents

@@ -48,5 +48,10 @@ class Card:
             )
         return seen
 
+    async def free(self) -> int | None:
+        """Return how many bytes of it nobody holds; None without one, or if that is not told."""
+        seen = await self.usage()
+        return None if seen is None else seen.free_bytes
+
     def _failed(self) -> None:
         self._metrics.gpu_collector_errors.inc()

@@ -1,7 +1,7 @@
 """A known model in one version: its process, started when needed and replaced when it dies."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 import contextlib
 from dataclasses import replace
 from functools import partial
@@ -10,6 +10,7 @@ import time
 from typing import Protocol
 
 from indextts_daemon.errors import EngineUnavailableError, place_of
+from indextts_daemon.gpu import held_by
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.speech import ModelInfo, Say, Voice, say_nothing
 from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec, WorkerState
@@ -26,6 +27,9 @@ LEAST_RETRY_S = 1.0
 SOON_S = 5.0  # a model that loads within this is waited for rather than replaced
 
 
+Recast = Callable[[Say], Awaitable[tuple[Voice, ...]]]
+
+
 class Casting(Protocol):
     """Makes voices of the household's recordings, for one model."""
 
@@ -33,7 +37,7 @@ class Casting(Protocol):
         """Return what a worker has to be told besides. Raises EngineUnavailableError."""
         ...
 
-    async def recast(self, say: Say) -> tuple[Voice, ...]:
+    async def recast(self, info: ModelInfo, say: Say) -> tuple[Voice, ...]:
         """Look anew which voices there are, make ready what is new, and return them all."""
         ...
 
@@ -52,7 +56,8 @@ class Model:
     ) -> None:
         self.spec = spec
         self.queue = queue
-        self.recast = casting.recast if casting else None
+        self.recast: Recast | None = partial(self._recast, casting) if casting else None
+        self.on_ready: Callable[[Model], None] | None = None
         self.on_trouble: Callable[[], None] | None = None  # it died, or failed on a job
         self.on_progress: Say = say_nothing
         self.memory_bytes: int | None = None  # as measured when it was last ready
@@ -240,11 +245,15 @@ class Model:
             on_state=self._on_state,
             on_counted=partial(self._metrics.model_counted, self.id),
             on_progress=self._say,
+            gpu_bytes=held_by,
         )
         try:
             return await self._see_through(worker)
         finally:
             await worker.stop(timeout_s=STOP_TIMEOUT_S)
+
+    async def _recast(self, casting: Casting, say: Say) -> tuple[Voice, ...]:
+        return () if self.info is None else await casting.recast(self.info, say)
 
     async def _prepared(self) -> WorkerSpec:
         """Return what to load, once all that it needs is there."""
@@ -269,6 +278,8 @@ class Model:
         self.asleep = False
         self.queue.close(self._unavailable, hold=False)
         self._metrics.model_loads.labels(self.id, "failed").inc()
+        if err.error_code == "insufficient_memory":
+            self._metrics.ran_out_of_memory(self.id)
         LOGGER.error("model %s did not load: %s", self.id, err.message)
 
     async def _see_through(self, worker: WorkerHandle) -> bool:
@@ -283,7 +294,8 @@ class Model:
         self.memory_bytes = await asyncio.to_thread(worker.memory_bytes)
         self._welcome(self.info, ready_at - born)
         reason = await worker.wait_closed()
-        self._reason = f"Its process ended ({reason}) and is being replaced."
+        why = worker.reason or f"Its process ended ({reason})."
+        self._reason = f"{why} It is being replaced."
         self._metrics.worker_restarts.labels(self.id, reason).inc()
         LOGGER.error("model %s lost its process (%s); starting another", self.id, reason)
         return time.monotonic() - ready_at > STEADY_S
@@ -293,6 +305,8 @@ class Model:
         self._failure, self.asleep = None, False
         self.queue.resize(info.max_jobs)
         self._decided.set()
+        if self.on_ready is not None:
+            self.on_ready(self)
         self._metrics.model_loads.labels(self.id, "ok").inc()
         self._metrics.model_load_duration.labels(self.id).observe(took_s)
         self._metrics.worker_start_time.labels(self.id).set(time.time())

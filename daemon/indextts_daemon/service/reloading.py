@@ -10,6 +10,7 @@ import logging
 from typing import Any, Protocol, TypeVar
 
 from indextts_daemon.errors import Problem, SettingsError, SpeechError, place_of
+from indextts_daemon.metrics import Metrics
 
 from .events import EventBus
 from .generation import Generation, Generations
@@ -49,8 +50,15 @@ class Scope(Protocol):
 class Reloader:
     """Runs one operation at a time in each scope; calls for the same reload become one."""
 
-    def __init__(self, generations: Generations, operations: Operations, events: EventBus) -> None:
+    def __init__(
+        self,
+        generations: Generations,
+        operations: Operations,
+        events: EventBus,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.operations = operations
+        self._metrics = metrics
         self._generations = generations
         self._events = events
         self._scopes: dict[str, Scope] = {}
@@ -136,7 +144,11 @@ class Reloader:
             return self._refuse(running, "internal", (Problem(message=message),))
         if change is None:
             return running.end(Result.unchanged, generation=self._generations.current.number)
+        before = self._generations.current
         generation = self._generations.commit(change.apply)
+        if self._metrics is not None:
+            swapped = dict(generation.models) != dict(before.models)
+            self._metrics.generation_is(generation.number, models=swapped)
         self._events.publish("generation", generation=generation.number, scope=scope.name)
         done = running.end(Result.applied, generation=generation.number)
         LOGGER.info("generation %d: %s %s", generation.number, scope.name, done.action)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from indextts_daemon.config import Settings
 from indextts_daemon.errors import SpeechError
+from indextts_daemon.speech import Voice
 from indextts_daemon.worker.handle import WorkerSpec
 
 from .generation import Generation, Generations
@@ -66,11 +67,14 @@ class Swapper:
         current = self._generations.current
         fresh = self._fresh(lineup, current)
         seats: dict[Model, Seat] = {}
+        voices: dict[Model, tuple[Voice, ...]] = {}
         try:
             for id_ in self._to_prove(lineup, fresh, wanted):
                 model = fresh.get(id_) or current.models[id_]
                 replaced = current.models.get(id_) if id_ in fresh else None
                 seats[model] = await self._promoted(model, replaced, running)
+                if model.recast is not None:  # others may have come while it loaded
+                    voices[model] = await model.recast(running.say)
         except BaseException:
             await asyncio.shield(_give_back(seats.values(), fresh.values()))
             raise
@@ -82,7 +86,8 @@ class Swapper:
                     lasts_s = settings.models.probation_s
                     undone = self._undoing(model, undo)
                     self._probation.begin(model, lasts_s=lasts_s, undo=undone)
-            return _applied(generation, lineup, settings, fresh=fresh, proven=seats)
+            now = _applied(generation, lineup, settings, fresh=fresh, proven=seats)
+            return replace(now, voices={**now.voices, **voices})
 
         async def after() -> None:
             for seat in seats.values():
