@@ -9,6 +9,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
+import numpy as np
 import pytest
 
 from indextts_daemon.api.app import build_app
@@ -19,6 +20,8 @@ from indextts_daemon.identity import Identity
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.moods import BUILT_IN
 from tests.daemon.bad_documents import BAD_LEXICONS, BAD_MOODS
+from tests.daemon.door import Opener
+from tests.daemon.fake_audio import assert_spoken_by_fake
 from tests.daemon.rooms import StubModel, info
 from tests.daemon.test_service_document_scope import GOOD_LEXICON, GOOD_MOODS, House
 from tests.daemon.test_service_lexicon import DOCUMENT
@@ -257,3 +260,12 @@ async def test_no_answer_that_refuses_repeats_what_was_written(door: Door) -> No
         answer = await door.put("/v1/lexicon", f"rules:\n- {rule}\n")
         repeated = "hush-hush" in str(answer.body)
         assert repeated == rule.startswith("{from: a,")  # a key is named, or nobody finds it
+
+
+async def test_what_is_put_is_heard_with_the_next_request(open_door: Opener) -> None:
+    async with open_door() as house:
+        for text, said in ((GOOD_LEXICON, "Seersha is here."), ("", "Saoirse is here.")):
+            async with house.session.put("/v1/lexicon", data=text, headers=YAML) as response:
+                assert response.status == 200
+            audio = await house.speak("Saoirse is here.", voice="fake-03", response_format="pcm")
+            assert_spoken_by_fake(np.frombuffer(audio, np.int16), [said], tag=3)

@@ -1,4 +1,4 @@
-"""How a text would be read aloud, sentence by sentence, and which rules of the lexicon had a part."""
+"""How a text would be read aloud by sentences, and which rules of the lexicon had a part in it."""
 
 from dataclasses import dataclass
 
