@@ -126,6 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, about in DOCUMENTS.items():
         _add_document_actions(commands.add_parser(name, help=about), name, address)
 
+    commands.add_parser(
+        "operations", parents=[address], help="show what was changed, and how that went"
+    ).set_defaults(run=_list_operations)
+
     bench = commands.add_parser("bench", help="measure how soon and how fast it speaks here")
     bench.add_argument(
         "--engine", choices=["embedded", "fake"], default="embedded", help="what speaks"
@@ -173,6 +177,21 @@ def _add_model_actions(
     remove = actions.add_parser("remove", parents=[model], help="delete it")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     remove.set_defaults(run=_remove_model)
+
+    served = argparse.ArgumentParser(add_help=False, parents=[address])
+    served.add_argument("model", metavar="MODEL", help="an id that the daemon serves")
+    versions = actions.add_parser("versions", parents=[served], help="show which ones are here")
+    versions.set_defaults(run=_list_versions)
+    for action, what in {
+        "load": "have the daemon load it",
+        "unload": "have the daemon unload it",
+        "activate": "make it the one that speaks",
+        "rollback": "go back to what spoke before it",
+    }.items():
+        change = actions.add_parser(action, parents=[served], help=what)
+        change.set_defaults(run=_change_model, action=action, version=None)
+        if action == "activate":
+            change.add_argument("version", nargs="?", metavar="VERSION", help="of the model")
 
 
 def _add_config_actions(config: argparse.ArgumentParser, address: argparse.ArgumentParser) -> None:
@@ -360,6 +379,25 @@ def _remove_model(asked: argparse.Namespace) -> int:
     from .models_command import remove
 
     return remove(*_model(asked), yes=asked.yes)
+
+
+def _list_versions(asked: argparse.Namespace) -> int:
+    from .models_command import list_versions
+
+    return list_versions(_remote(asked, _settings(asked)), asked.model)
+
+
+def _change_model(asked: argparse.Namespace) -> int:
+    from .models_command import change_model
+
+    remote = _remote(asked, _settings(asked))
+    return change_model(remote, asked.model, asked.action, asked.version)
+
+
+def _list_operations(asked: argparse.Namespace) -> int:
+    from .models_command import list_operations
+
+    return list_operations(_remote(asked, _settings(asked)))
 
 
 def _list_voices(asked: argparse.Namespace) -> int:

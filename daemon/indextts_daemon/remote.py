@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import quote
 
 import aiohttp
 
@@ -106,6 +107,28 @@ class Remote:
         """Ask how a text is read aloud; `body` and answer are those of POST /v1/text/preview."""
         async with self._ask("POST", "/v1/text/preview", json=dict(body)) as response:
             return await _object(response, "sentences")
+
+    async def model_versions(self, model: str) -> list[dict[str, Any]]:
+        """Ask which versions of a model there are."""
+        async with self._ask("GET", f"/v1/models/{quote(model, safe='')}/versions") as response:
+            return list((await _object(response, "versions"))["versions"])
+
+    async def change_model(self, model: str, action: str, version: str | None) -> dict[str, Any]:
+        """Have a model loaded, unloaded, activated or rolled back; returns what has begun."""
+        path = f"/v1/models/{quote(model, safe='')}/{action}"
+        named = {} if version is None else {"version": version}
+        async with self._ask("POST", path, good=(202,), json=named) as response:
+            return dict((await _object(response, "operation"))["operation"])
+
+    async def operations(self) -> list[dict[str, Any]]:
+        """Ask what was changed, the newest first."""
+        async with self._ask("GET", "/v1/operations") as response:
+            return list((await _object(response, "operations"))["operations"])
+
+    async def operation(self, operation: str) -> dict[str, Any]:
+        """Ask how far an operation has come."""
+        async with self._ask("GET", f"/v1/operations/{operation}") as response:
+            return await _object(response, "result")
 
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""
