@@ -618,24 +618,23 @@ async def test_a_daemon_that_starts_without_its_folder_speaks_and_forgets_nothin
     assert len(house.asked) == 1
 
 
-async def test_what_is_leased_stays_until_it_is_released(house: House) -> None:
+async def test_what_is_spoken_with_stays_until_it_is_released(house: House) -> None:
     house.put("anna")
     before = await recast(house)
-    lease = house.store.lease()
     house.put("anna", "good again")
     after = await recast(house)
-    await house.store.release(house.store.lease())
+    await house.store.release(lambda: [before["anna"].handle])
     assert f"{before['anna'].handle}.safetensors" in house.derived
-    await house.store.release(lease)
+    await house.store.release(list)
     assert not [name for name in house.derived if before["anna"].handle in name]
     assert {f"{voice.handle}.safetensors" for voice in after.values()} <= house.derived
 
 
-async def test_what_is_spoken_with_stays_though_the_folder_has_changed_since(house: House) -> None:
+async def test_what_nobody_has_looked_at_since_stays(house: House) -> None:
     house.put("anna")
     before = await recast(house)
     (house.folder / "anna.wav").unlink()
-    await house.store.release(house.store.lease())
+    await house.store.release(list)
     assert f"{before['anna'].handle}.safetensors" in house.derived
 
 
@@ -645,12 +644,11 @@ async def test_a_release_waits_for_other_processes(
     monkeypatch.setattr(voices, "RELEASE_S", 0.01)
     house.put("anna")
     await recast(house)
-    lease = house.store.lease()
     (house.folder / "anna.wav").unlink()
     await recast(house)
     with (house.enrolled / voices.LOCK).open("ab") as other:
         share(other)
-        releasing = asyncio.create_task(house.store.release(lease))
+        releasing = asyncio.create_task(house.store.release(list))
         await asyncio.sleep(0.1)
         assert len(house.derived) == 4
     await releasing
@@ -668,11 +666,10 @@ async def test_a_deleted_voice_leaves_nothing_behind_in_the_whole_data_folder(
     await recast(house, other)
     content = hashlib.sha256((house.folder / "zork.wav").read_bytes()).hexdigest()
     assert traces(tmp_path, "zork", content)
-    lease = house.store.lease()
     for name in ("zork.wav", "zork.yaml"):
         (house.folder / name).unlink()
     await recast(house)
-    await house.store.release(lease)
+    await house.store.release(list)
     for model in (house.model, other):
         (model / enrolling.LAUNCHES).unlink()
     assert traces(tmp_path, "zork", content) == []

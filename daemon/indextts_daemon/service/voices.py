@@ -45,13 +45,6 @@ class Scan:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lease:
-    """Contents that requests may still be spoken with, whatever becomes of the folder."""
-
-    contents: frozenset[str]
-
-
 class VoiceStore:
     """Looks after the recordings in `folder`, and what was derived from them in `enrolled`."""
 
@@ -67,7 +60,7 @@ class VoiceStore:
         self._lock: IO[bytes] | None = None
         self._in_use = False
         self._good: Good = {}
-        self._leases: set[Lease] = set()
+        self._content_of: dict[str, str] = {}  # by every handle that was told
 
     def scan(self, *, listen: bool = False) -> Scan:
         """Look at the folder, and tell of each recording what was found in it.
@@ -136,25 +129,16 @@ class VoiceStore:
             scan = await asyncio.to_thread(self.scan)
             self._tell({one.id: one for one in scan.recordings}, scan.problems)
 
-    def lease(self) -> Lease:
-        """Keep what is derived from what voices speak with now, until that is released."""
-        lease = Lease(self._spoken())
-        self._leases.add(lease)
-        return lease
-
-    def give_back(self, lease: Lease) -> None:
-        """End a lease that nobody came to need."""
-        self._leases.discard(lease)
-
-    async def release(self, lease: Lease) -> None:
-        """End a lease, and remove what nothing stands behind any more.
+    async def release(self, spoken: Callable[[], Iterable[str]]) -> None:
+        """Remove what nothing stands behind any more: no recording, and no handle `spoken` with.
 
         Waits for other processes that use what is derived.
         """
-        self.give_back(lease)
         while True:
             async with self._turn:
-                if await asyncio.to_thread(self._tidied):
+                known = map(self._content_of.get, spoken())
+                in_use = frozenset(content for content in known if content is not None)
+                if await asyncio.to_thread(self._tidied, in_use=in_use):
                     return
             await asyncio.sleep(RELEASE_S)
 
@@ -173,6 +157,8 @@ class VoiceStore:
         recordings.pop(BUILT_IN, None)
         self._tell(recordings, cast.shelf.problems)
         self._casts[studio.made] = cast
+        contents = cast.contents.values()
+        self._content_of |= {studio.identity(content)[1]: content for content in contents}
         return cast
 
     async def _anew(self, studio: Studio, progress: Progress | None) -> Cast:
@@ -191,7 +177,7 @@ class VoiceStore:
             await listen(cast, self._enrolled, progress)
         await asyncio.to_thread(self._remember, cast)
         if is_first:
-            await asyncio.to_thread(self._tidied, studio)
+            await asyncio.to_thread(self._tidied, studio=studio)
         return cast
 
     async def _record_reference(self) -> None:
@@ -270,9 +256,11 @@ class VoiceStore:
             weakref.finalize(self, self._lock.close)
             self._if_alone(self._lock, lambda: placing.settle(self.folder))
 
-    def _tidied(self, studio: Studio | None = None) -> bool:
+    def _tidied(
+        self, *, in_use: frozenset[str] = frozenset(), studio: Studio | None = None
+    ) -> bool:
         """Tidy, unless another process uses what is derived; return whether that is done."""
-        return self._lock is None or self._if_alone(self._lock, lambda: self._tidy(studio))
+        return self._lock is None or self._if_alone(self._lock, lambda: self._tidy(in_use, studio))
 
     def _if_alone(self, lock: IO[bytes], do: Callable[[], None]) -> bool:
         """Do it while nobody else uses what is derived; return whether nobody does."""
@@ -286,15 +274,15 @@ class VoiceStore:
             share(lock)
         return True
 
-    def _tidy(self, studio: Studio | None) -> None:
+    def _tidy(self, in_use: frozenset[str], studio: Studio | None) -> None:
         """Remove what nothing stands behind; of a `studio`, also what other weights made.
 
         Raises OSError, and has then removed nothing.
         """
-        contents = recordings.look(self.folder).contents | self._spoken()
-        contents = contents.union(*(lease.contents for lease in self._leases))
+        good = (content for voices in self._good.values() for content in voices.values())
+        contents = {*in_use, *good, *recordings.look(self.folder).contents}
         if (built_in := self._built_in()) is not None:
-            contents |= {built_in.content}
+            contents.add(built_in.content)
         live = {
             key
             for key, note in enrolled.notes(self._enrolled).items()
@@ -302,10 +290,6 @@ class VoiceStore:
             and not (studio and note.version == studio.version and key != studio.key(note.content))
         }
         enrolled.tidy(self._enrolled, live=live, keep={REFERENCE, LOCK, enrolled.GOOD})
-
-    def _spoken(self) -> frozenset[str]:
-        """Return what voices speak with, whatever is in the folder by now."""
-        return frozenset(content for voices in self._good.values() for content in voices.values())
 
 
 def _option(voice: Voice) -> dict[str, Any]:
