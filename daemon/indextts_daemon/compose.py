@@ -1,18 +1,19 @@
 """Builds every room from the settings; nothing runs yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 import socket
+from typing import Any
 
 from . import __version__
 from .api.keys import Services
 from .checkpoints.catalogue import published
 from .config import Settings, Source, settings_history
-from .errors import SettingsError
+from .errors import Problem, SettingsError
 from .identity import Identity, Pairing
 from .metrics import Metrics
 from .planning import Planner
@@ -32,7 +33,7 @@ from .service.memory import MemoryGuard
 from .service.models import Casting, Model
 from .service.models_scope import ModelsScope, Undoing
 from .service.needs import Needs
-from .service.operations import Operations
+from .service.operations import Operations, Result
 from .service.pause import PauseBook
 from .service.pool import ModelPool
 from .service.probation import Probation
@@ -86,18 +87,20 @@ def build(
     def cast(model: Model) -> None:
         """Give a model that has loaded by itself the voices of the recordings."""
         now = generations.current
-        if now.models.get(model.id) is model and model not in now.voices:
+        new = now.models.get(model.id) is model and model not in now.voices
+        if new and "voices" in reloader.scopes:
             reloader.follow("voices", who="start")
 
     lineup = planner.plan(settings, versions.activation)
+    household, wrong = _documents(documents)
+    _tell_troubles(operations, {"config": file.problems, **wrong})
     generations = Generations(
         Generation(
             settings=settings,
             models={id_: make(spec) for id_, spec in lineup.specs.items()},
             default=lineup.default,
             reason=lineup.reason,
-            moods=documents.moods.begin()[0],
-            lexicon=documents.lexicon.begin()[0],
+            **household,
         )
     )
     card = Card(metrics)
@@ -192,6 +195,26 @@ def _casting(spec: WorkerSpec, store: VoiceStore) -> Casting | None:
         return None
     languages = published(spec.model).languages
     return IndexTTSCasting(store, Path(str(spec.options["model"])), languages)
+
+
+def _documents(
+    documents: Documents,
+) -> tuple[dict[str, Any], dict[str, Sequence[Problem]]]:
+    """Return what a generation holds of the documents, and what is wrong with their files."""
+    moods, moods_wrong = documents.moods.begin()
+    lexicon, lexicon_wrong = documents.lexicon.begin()
+    return (
+        {"moods": moods, "lexicon": lexicon},
+        {"moods": moods_wrong, "lexicon": lexicon_wrong},
+    )
+
+
+def _tell_troubles(operations: Operations, wrong: Mapping[str, Sequence[Problem]]) -> None:
+    """Note which files are not what counts, from the start on."""
+    for scope, problems in wrong.items():
+        if problems:
+            running = operations.begin(scope, "reload", who="start")
+            running.end(Result.rejected, generation=1, code="settings_invalid", errors=problems)
 
 
 def _acknowledging(watch: Watch | None) -> Callable[[str, bytes], Awaitable[None]]:

@@ -12,10 +12,11 @@ import pytest
 
 from indextts_daemon.api.keys import Services
 from indextts_daemon.compose import build
-from indextts_daemon.config import load_settings
+from indextts_daemon.config import Source, settings_history
 from indextts_daemon.doorless import first_words
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.serve import listen
+from indextts_daemon.service.settings_file import SettingsFile
 
 TOKEN = "a-token-for-tests"  # noqa: S105
 
@@ -59,14 +60,15 @@ def open_door(tmp_path: Path) -> Opener:
 
     @asynccontextmanager
     async def opened(**flags: Any) -> AsyncIterator[Door]:
-        settings = load_settings(
-            file=None,
-            environment={},
-            flags={"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0} | flags,
-        )
+        flags = {"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0} | flags
+        source = Source(file=tmp_path / "settings.yaml", flags=flags)
+        file = SettingsFile(source, settings_history(tmp_path))
+        settings = source.load()
         identity = Identity(instance_id="0" * 32, token=TOKEN)
         async with AsyncExitStack() as stack:
-            services = build(settings, identity, Pairing(tmp_path), data_dir=tmp_path)
+            services = build(
+                settings, identity, Pairing(tmp_path), data_dir=tmp_path, settings_file=file
+            )
             stack.callback(services.encoders.shutdown)
             stack.push_async_callback(services.pool.close)
             stack.push_async_callback(services.sharing.close)

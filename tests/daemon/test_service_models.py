@@ -151,10 +151,10 @@ async def test_why_a_process_was_lost_is_told_until_the_next_is_there(
             [Sentence(raw="{{crash}}", normalized="")],
         )
         await until(lambda: here.model.worker is None)
-        assert here.model.reason == "Its process ended (crash) and is being replaced."
+        assert here.model.reason == "The worker ended unexpectedly (exit code 70). It is being replaced."
         assert state_in_figures(here) == [str(here.model.state)] == ["unloaded"]
         assert here.figure("worker_up") == 0
-        with pytest.raises(EngineUnavailableError, match=r"not ready\. Its process ended"):
+        with pytest.raises(EngineUnavailableError, match=r"not ready\. The worker ended"):
             await here.model.ready()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import voluptuous as vol
 
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
-from indextts_daemon.metrics import MODEL_STATES
+from indextts_daemon.metrics import MODEL_STATES, SCOPES
 from indextts_daemon.service.operations import Result
 from indextts_daemon.service.versions import Standing
 from indextts_daemon.speech import EMOTIONS, PRONUNCIATIONS
@@ -86,6 +86,13 @@ MODELS = _answer(
                     "state": OneOf(values=MODEL_STATES),
                     "default": bool,
                     "reason": vol.Any(None, SENTENCE),
+                    "name": WORD,
+                    "version": WORD,
+                    "generation": COUNT,
+                    "active": bool,
+                    "loaded": bool,
+                    "pinned": bool,
+                    "memory_bytes": vol.Any(None, COUNT),
                 }
             )
         ],
@@ -124,7 +131,7 @@ CAPABILITIES = _answer(
         ),
     }
 )
-STATE = OneOf(values=("ready", "degraded", "loading", "draining"))
+STATE = OneOf(values=("ready", "degraded", "asleep", "paused", "loading", "draining"))
 HEALTH = vol.Schema(
     {
         vol.Required("state"): STATE,
@@ -134,12 +141,33 @@ HEALTH = vol.Schema(
 )
 _UNIX = Number(low=0, high=2**53)
 _FIGURE = vol.Any(None, Number(low=0, high=2**53))
+_KEYS = [Text(most=256)]
+_PROBLEMS = [_answer({"message": SENTENCE, "path": Text(most=4096), "line": vol.Any(None, COUNT)})]
+RESULT = OneOf(values=tuple(str(result) for result in Result))
+PAUSE = vol.Any(
+    None,
+    _answer({"reason": Text(most=200), "who": WORD, "since": _UNIX, "until": vol.Any(None, _UNIX)}),
+)
 STATUS = _answer(
     {
         "state": STATE,
         "model": IDENTIFIER,
         "model_name": WORD,
         "revision": vol.Any(None, WORD),
+        "generation": COUNT,
+        "paused": PAUSE,
+        "game_mode": bool,
+        "canary": _answer(
+            {
+                "failed": vol.Any(None, SENTENCE),
+                "model": vol.Any(None, IDENTIFIER),
+                "version": vol.Any(None, IDENTIFIER),
+            }
+        ),
+        "last_reload": {
+            vol.Optional(scope): _answer({"result": RESULT, "at": _UNIX, "errors": _PROBLEMS})
+            for scope in SCOPES
+        },
         "queue": _answer({"waiting": COUNT, "in_flight": COUNT, "capacity": COUNT}),
         "recent": _answer(
             {
@@ -151,8 +179,6 @@ STATUS = _answer(
         ),
     }
 )
-_KEYS = [Text(most=256)]
-_PROBLEMS = [_answer({"message": SENTENCE, "path": Text(most=4096), "line": vol.Any(None, COUNT)})]
 OPERATION = _answer(
     {
         "id": WORD,
@@ -160,7 +186,7 @@ OPERATION = _answer(
         "action": WORD,
         "who": WORD,
         "subject": WORD,
-        "result": OneOf(values=tuple(str(result) for result in Result)),
+        "result": RESULT,
         "started_at": _UNIX,
         "ended_at": vol.Any(None, _UNIX),
         "generation": vol.Any(None, COUNT),
@@ -204,6 +230,7 @@ MODEL_VERSIONS = _answer(
         ]
     }
 )
+PAUSED = _answer({"paused": PAUSE})
 PAIRED = _answer({"token": SENTENCE, "instance_id": WORD})
 PAIRING_CODE = _answer({"code": WORD, "expires_in_s": COUNT})
 _ERROR = _answer(

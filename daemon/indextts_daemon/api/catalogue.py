@@ -9,6 +9,7 @@ from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RA
 from indextts_daemon.errors import VoiceNotFoundError
 from indextts_daemon.speech import EMOTIONS, Voice
 from indextts_daemon.text.language import language_name, match
+from indextts_daemon.worker.handle import WorkerState
 
 from .keys import SERVICES, Services
 from .schema import (
@@ -68,7 +69,9 @@ async def languages(request: web.Request) -> web.Response:
 
 async def models(request: web.Request) -> web.Response:
     """List every known model and what its process is doing."""
-    pool = request.app[SERVICES].pool
+    services = request.app[SERVICES]
+    pool, current = services.pool, services.generations.current
+    pinned = current.settings.models.pinned
     return web.json_response(
         {
             "object": "list",
@@ -81,6 +84,13 @@ async def models(request: web.Request) -> web.Response:
                     "state": str(model.state),
                     "default": model is pool.default,
                     "reason": model.reason,
+                    "name": model.name,
+                    "version": model.spec.version,
+                    "generation": current.number,
+                    "active": model is pool.default,
+                    "loaded": model.state is WorkerState.ready,
+                    "pinned": model.id in pinned,
+                    "memory_bytes": model.memory_bytes,
                 }
                 for model in pool
             ],

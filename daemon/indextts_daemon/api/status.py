@@ -5,6 +5,9 @@ from dataclasses import asdict
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from indextts_daemon.metrics import SCOPES
+from indextts_daemon.service.operations import Operations
+
 from .keys import SERVICES
 
 QUERY = {"verbose": "Adds what was looked at."}
@@ -55,13 +58,22 @@ async def info(request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Say how it goes: what speaks, who waits, and how quick the last hundred answers were."""
     services = request.app[SERVICES]
-    pool = services.pool
+    pool, pause, refusal = services.pool, services.sharing.paused, services.swapper.refusal
     return web.json_response(
         {
             "state": services.health.report().state,
             "model": pool.default.id,
             "model_name": pool.default.name,
             "revision": pool.revision(),
+            "generation": services.generations.current.number,
+            "paused": None if pause is None else pause.shape(),
+            "game_mode": pause is not None,
+            "canary": {
+                "failed": refusal.failed if refusal else None,
+                "model": refusal.model if refusal else None,
+                "version": refusal.version if refusal else None,
+            },
+            "last_reload": _last_reloads(services.operations),
             "queue": {
                 "waiting": pool.waiting,
                 "in_flight": pool.in_flight,
@@ -70,6 +82,22 @@ async def status(request: web.Request) -> web.Response:
             "recent": asdict(services.synthesizer.recent.figures()),
         }
     )
+
+
+def _last_reloads(operations: Operations) -> dict[str, object]:
+    """Say of each scope how the last change of it ended, as far as that is kept."""
+    last: dict[str, object] = {}
+    for one in operations.listed():
+        if one.ended_at is not None and one.scope in SCOPES:
+            last.setdefault(
+                one.scope,
+                {
+                    "result": str(one.result),
+                    "at": one.ended_at,
+                    "errors": [asdict(problem) for problem in one.errors],
+                },
+            )
+    return last
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
