@@ -110,7 +110,6 @@ class Guest:
         """Let a load that is under way come to its end."""
         if self.state is WorkerState.loading:
             self.state = WorkerState.failed if self.fails else WorkerState.ready
-            self.last_used_at = self.clock.now
             self._here.set()
 
     async def ready(self, priority: str = "interactive") -> Any:

@@ -30,7 +30,7 @@ async def test_who_is_not_used_for_the_time_sleeps_and_the_operation_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     house = make_house(monkeypatch, models__keep_alive_s=60)
-    await house.ticks(59)
+    await house.ticks(60)
     assert states(house) == {"indextts-2": "ready", "embedded": "ready"}
     await house.ticks(2)
     assert states(house) == {"indextts-2": "unloaded", "embedded": "unloaded"}
@@ -46,6 +46,23 @@ async def test_every_use_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         house.model.speak()
         house.model.finish()
     assert house.model.state is READY
+
+
+async def test_who_has_just_come_back_or_been_asked_for_has_its_whole_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = make_house(monkeypatch, models__keep_alive_s=60)
+    await house.ticks(1)
+    await house.done(await house.sharing.pause(who="api"))
+    await house.clock.pass_by(600)
+    await house.done(await house.sharing.resume(who="api"))
+    await house.ticks(50)
+    assert house.model.state is READY
+    await house.done(house.sharing.prewarm(who="api"))
+    await house.ticks(50)
+    assert house.model.state is READY
+    await house.ticks(20)
+    assert house.model.state is UNLOADED
 
 
 async def test_who_is_busy_or_pinned_does_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 import json
 from pathlib import Path
+import threading
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
 from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError
+from indextts_daemon.service import pause as pause_module
 from indextts_daemon.service.operations import Result
 from indextts_daemon.service.sharing import ResumeFirstError
+from indextts_daemon.storage import atomic_write
 from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.shared_card import CORE, DRAIN_S, House, make_house, settle
 
@@ -332,6 +335,50 @@ async def test_a_pause_by_hand_is_never_ended_by_the_watch(house: House) -> None
     assert (paused.who, house.model.state) == ("api", UNLOADED)
 
 
+async def test_a_pause_by_hand_that_comes_while_the_watch_looks_is_not_ended_by_what_it_sees(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ticks(1)
+    play(house)
+    await house.ticks(2)
+    stop_playing(house)
+    await house.ticks(10)
+    look = house.sharing._card.usage
+
+    async def looked() -> Any:
+        await house.sharing.pause(who="api")
+        return await look()
+
+    monkeypatch.setattr(house.sharing._card, "usage", looked)
+    await house.ticks(1)
+    assert house.sharing.paused is not None
+    assert house.sharing.paused.who == "api"
+
+
+async def test_who_hangs_up_while_a_pause_is_written_down_leaves_the_last_wish_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, slow = tmp_path / "paused.json", threading.Event()
+
+    def write_slowly(path: Path, content: bytes) -> None:
+        if b"Films" in content:
+            slow.wait(20)
+        atomic_write(path, content)
+
+    monkeypatch.setattr(pause_module, "atomic_write", write_slowly)
+    house = make_house(monkeypatch, file=file)
+    asking = asyncio.create_task(house.sharing.pause(who="api", reason="Films"))
+    await settle()
+    asking.cancel()
+    await settle()
+    taking_back = asyncio.create_task(house.sharing.resume(who="api"))
+    await asyncio.sleep(0.05)
+    slow.set()
+    await taking_back
+    assert json.loads(file.read_text())["paused"] is None
+    assert house.sharing.paused is None
+
+
 async def test_the_watch_changes_nothing_about_a_pause_by_hand(house: House) -> None:
     await house.done(await house.sharing.pause(who="api"))
     ended = await house.sharing.pause(who="game_mode")
@@ -470,8 +517,11 @@ async def ended_well(house: House) -> None:
         await house.sharing.resume(who="api")
     await house.ticks(75)
     assert house.sharing.paused is None
-    house.sharing.prewarm(who="api")
-    await house.ticks(2)
+    warming = asyncio.create_task(house.done(house.sharing.prewarm(who="api")))
+    while not warming.done():
+        await house.ticks(1)
+        await asyncio.sleep(0.001)  # the card is looked at in a thread
+    assert (await warming).result in {Result.applied, Result.unchanged}
     assert (house.model.state, house.model.wronged) == (READY, [])
     assert Result.running not in {one.result for one in house.operations.listed()}
 

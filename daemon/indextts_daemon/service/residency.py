@@ -46,7 +46,7 @@ class Resident(Protocol):
 
     @property
     def last_used_at(self) -> float:
-        """When it was last of use or loaded, on the monotonic clock."""
+        """When a request last came or went, on the monotonic clock."""
         ...
 
     @property
@@ -81,18 +81,22 @@ class Residency:
         self._metrics = metrics
         self._card = card
         self._leaving: set[Resident] = set()
+        self._welcomed: dict[Resident, float] = {}  # when it was first seen loaded, or prewarmed
         self._tasks: set[asyncio.Task[None]] = set()
 
     def rest(self, now: float, *, spare: Collection[Resident] = ()) -> None:
         """Begin to unload who has not been used for the time that is set, but for `spare`."""
         generation = self._generations.current
+        ready = [one for one in generation.models.values() if one.state is WorkerState.ready]
+        self._welcomed = {model: self._welcomed.get(model, now) for model in ready}
         keep_alive_s = generation.settings.models.keep_alive_s
         if keep_alive_s <= 0:
             return
         default = generation.models[generation.default]
         for model in self._movable():
             is_voice_of_last_resort = model is default and not on_card(model)
-            if is_voice_of_last_resort or model in spare or now - model.last_used_at < keep_alive_s:
+            idle_s = now - max(model.last_used_at, self._welcomed[model])
+            if is_voice_of_last_resort or model in spare or idle_s < keep_alive_s:
                 continue
             task = asyncio.create_task(self._put_to_sleep(model))
             self._leaving.add(model)
@@ -160,6 +164,7 @@ class Residency:
                     if model.state is WorkerState.failed:
                         raise
                 else:
+                    self._welcomed.pop(model, None)  # its time begins anew
                     return
                 await asyncio.sleep(RETRY_S)
 
