@@ -12,6 +12,7 @@ import time
 import uuid
 
 from .errors import PairingClosedError, PairingCodeInvalidError, SettingsError
+from .posix import give
 from .storage import atomic_write
 
 LOGGER = logging.getLogger(__name__)
@@ -19,11 +20,16 @@ LOGGER = logging.getLogger(__name__)
 PAIRING_LIFETIME_S = 600
 PAIRING_MISSES = 5
 SENDABLE = re.compile(r"[!-~]*")
+LONGEST_TOKEN = 1024
+KEPT = "identity.json"  # in the state folder: what was last found good, should a file be damaged
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Identity:
-    """The instance id that discovery shows, and the one token that gives full rights."""
+    """The instance id that discovery shows, and the one token that gives full rights.
+
+    The token is another one once it was reloaded; whoever asks then has to know that one.
+    """
 
     instance_id: str
     token: str
@@ -36,18 +42,23 @@ class Identity:
 def open_identity(data_dir: Path, *, token: str | None = None) -> Identity:
     """Read the identity in `data_dir`, making what is missing. A given `token` wins.
 
-    Raises SettingsError when the folder cannot be written or holds something else.
+    A file that is damaged counts as it last was; without that, it is set aside and made anew.
+    Raises SettingsError when the folder cannot be written, or the given token not be sent.
     """
+    kept = _recalled(data_dir)
     try:
-        return Identity(
-            instance_id=_instance_id(data_dir / "instance.json"),
-            token=read_token(data_dir, given=token) or _new_token(data_dir),
+        given = read_token(data_dir, given=token) if (token or "").strip() else None
+        identity = Identity(
+            instance_id=_instance_id(data_dir / "instance.json", kept.get("instance_id")),
+            token=given or _own_token(data_dir, kept.get("token")),
         )
     except OSError as err:
         raise SettingsError(
             f"The data folder {data_dir} cannot be used ({err.strerror}). "
             "Make it writable, or name another one with --data-dir."
         ) from err
+    remember(data_dir, identity, token=kept.get("token") if given else identity.token)
+    return identity
 
 
 def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
@@ -57,7 +68,7 @@ def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
     """
     file = data_dir / "token"
     try:
-        token = (given or "").strip() or file.read_text("ascii", errors="replace").strip()
+        token = (given or "").strip() or _read_start(file).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return None
     except OSError as err:
@@ -65,10 +76,68 @@ def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
             f"{file} cannot be read ({err.strerror}). "
             "Run this as the user whose daemon it is, or set INDEXTTS_TOKEN."
         ) from err
+    source = "INDEXTTS_TOKEN" if (given or "").strip() else file
     if not SENDABLE.fullmatch(token):
-        source = "INDEXTTS_TOKEN" if given else file
         raise SettingsError(f"{source} must be ASCII letters, digits and signs without a space.")
+    if len(token) > LONGEST_TOKEN:
+        raise SettingsError(f"{source} must be at most {LONGEST_TOKEN} characters long.")
     return token or None
+
+
+def renew_token(data_dir: Path) -> str:
+    """Put a new token in the place of the old one, and return it. Raises SettingsError."""
+    try:
+        owner = data_dir.stat()
+        token = _new_token(data_dir)
+        give(data_dir / "token", uid=owner.st_uid, gid=owner.st_gid)
+    except OSError as err:
+        raise SettingsError(
+            f"{data_dir / 'token'} cannot be written ({err.strerror}). "
+            "Run this as the user whose daemon it is, or name its folder with --data-dir."
+        ) from err
+    return token
+
+
+def remember(data_dir: Path, identity: Identity, *, token: str | None) -> None:
+    """Keep what was found good; a disk that refuses is logged."""
+    file = data_dir / "state" / KEPT
+    content = json.dumps({"instance_id": identity.instance_id, "token": token}).encode()
+    try:
+        if not file.is_file() or file.read_bytes() != content:
+            atomic_write(file, content)
+    except OSError as err:
+        LOGGER.warning("could not keep a copy of the token: %s", err.strerror)
+
+
+def _recalled(data_dir: Path) -> dict[str, str]:
+    """Return what was last found good; nothing of what cannot be read or is not so."""
+    try:
+        told = json.loads((data_dir / "state" / KEPT).read_bytes())
+        id_, token = uuid.UUID(told["instance_id"]).hex, told["token"]
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return {}
+    sendable = isinstance(token, str) and token and SENDABLE.fullmatch(token)
+    return {"instance_id": id_} | ({"token": token} if sendable else {})
+
+
+def _own_token(data_dir: Path, kept: str | None) -> str:
+    """Return the token in the data folder, as it last was if it is damaged. Raises OSError."""
+    file = data_dir / "token"
+    try:
+        token = read_token(data_dir)
+    except SettingsError as err:
+        LOGGER.error("the file token does not count: %s", _cause(err))  # noqa: TRY400
+        if kept is not None:
+            return kept
+        _set_aside(file)
+        LOGGER.warning("Home Assistant will ask to pair again: the token is a new one")
+    else:
+        if token is not None:
+            return token
+        if kept is not None and file.exists():
+            LOGGER.error("the file token is empty, and does not count")
+            return kept
+    return _new_token(data_dir)
 
 
 def _new_token(data_dir: Path) -> str:
@@ -77,18 +146,37 @@ def _new_token(data_dir: Path) -> str:
     return token
 
 
-def _instance_id(file: Path) -> str:
+def _instance_id(file: Path, kept: str | None) -> str:
+    """Return the id in the file, as it last was if it is damaged. Raises OSError."""
     try:
-        return uuid.UUID(json.loads(file.read_bytes())["instance_id"]).hex
+        return uuid.UUID(json.loads(_read_start(file))["instance_id"]).hex
     except FileNotFoundError:
-        instance_id = uuid.uuid4().hex
-        atomic_write(file, json.dumps({"instance_id": instance_id}).encode())
-        return instance_id
-    except (ValueError, TypeError, KeyError, AttributeError) as err:
-        raise SettingsError(
-            f"{file} does not hold an instance id. Delete it to get a new one; "
-            "Home Assistant will then see a new device."
-        ) from err
+        pass
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as err:
+        LOGGER.error("%s holds no instance id: %s", file.name, _cause(err))  # noqa: TRY400
+        if kept is not None:
+            return kept
+        _set_aside(file)
+        LOGGER.warning("Home Assistant will see a new device: the instance id is a new one")
+    instance_id = uuid.uuid4().hex
+    atomic_write(file, json.dumps({"instance_id": instance_id}).encode())
+    return instance_id
+
+
+def _read_start(file: Path) -> bytes:
+    """Read as much as could be of use. Raises OSError."""
+    with file.open("rb") as opened:
+        return opened.read(1 << 16)
+
+
+def _set_aside(file: Path) -> None:
+    """Keep what cannot be used under another name. Raises OSError."""
+    file.rename(file.with_name(f"{file.name}.broken-{secrets.token_hex(4)}"))
+
+
+def _cause(err: BaseException) -> str:
+    cause = err.__cause__ if isinstance(err, SettingsError) else err
+    return (cause.strerror if isinstance(cause, OSError) else None) or "it is damaged"
 
 
 class Pairing:

@@ -105,6 +105,12 @@ def share(file: IO[Any]) -> None:
     fcntl.flock(file, fcntl.LOCK_SH)
 
 
+def give(file: Path, *, uid: int, gid: int) -> None:
+    """Make somebody the owner of a file, as far as we may: root writes for others, too."""
+    with suppress(PermissionError):
+        os.chown(file, uid, gid)
+
+
 @contextmanager
 def zeroed_malloc() -> Iterator[None]:
     """Let C code find its fresh memory zeroed, where the C library can do that (glibc)."""
