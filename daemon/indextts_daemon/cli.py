@@ -15,7 +15,7 @@ from . import __version__
 from .checkpoints.catalogue import Published, published
 from .config import USUAL_NAME, Settings, Source, best, boot, settings_history
 from .errors import SpeechError
-from .identity import read_token
+from .identity import read_token, renew_token
 from .remote import NoDaemonError, Remote
 from .storage import atomic_write
 
@@ -92,9 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     say.add_argument("--seed", type=int)
     say.set_defaults(run=_say)
 
-    pair = commands.add_parser("pair", parents=[address], help="show a code for a new client")
-    pair.set_defaults(run=_pair)
+    commands.add_parser(
+        "pair", parents=[address], help="show a code for a new client"
+    ).set_defaults(run=_pair)
     token = commands.add_parser("token", parents=[data], help="print the token")
+    token.add_argument("--new", action="store_true", help="make a new one; clients pair again")
     token.set_defaults(run=_token)
     check = commands.add_parser(
         "check", parents=[engine, address], help="see whether the daemon can run"
@@ -322,14 +324,25 @@ def _pair(asked: argparse.Namespace) -> int:
 
 
 def _token(asked: argparse.Namespace) -> int:
-    data_dir = _data_dir(asked)
-    token = read_token(data_dir, given=os.environ.get("INDEXTTS_TOKEN"))
+    data_dir, given = _data_dir(asked), os.environ.get("INDEXTTS_TOKEN")
+    if not asked.new:
+        token = read_token(data_dir, given=given)
+    elif (given or "").strip():
+        raise SpeechError("INDEXTTS_TOKEN wins over the file: change it there.")
+    else:
+        token = renew_token(data_dir) if data_dir.is_dir() else None
     if token is None:
         raise SpeechError(
             f"There is no token in {data_dir} yet. Start the daemon once, or name the folder that "
             "it uses with --data-dir."
         )
     print(token)
+    if asked.new:
+        print(
+            "A daemon that runs takes it within seconds. Home Assistant will ask to pair again: "
+            "enter this token there, or a code that `indextts-daemon pair` shows.",
+            file=sys.stderr,
+        )
     return 0
 
 

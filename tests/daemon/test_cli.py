@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import errno
 import os
 from pathlib import Path
+import shutil
 import socket
 from typing import Any
 
@@ -248,6 +249,26 @@ async def test_say_leaves_the_old_file_when_it_cannot_write(
     said = await at_the_door.run("say", "Hello.", "-o", str(file))
     assert (said.code, said.err.endswith("(No space left on device).\n")) == (1, True)
     assert file.read_bytes() == b"old"
+
+
+async def test_a_new_token_is_made_only_where_a_daemon_has_been(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.data_dir.mkdir(exist_ok=True)
+    (shell.data_dir / "token").write_text(TOKEN)
+    said = await shell.run("token", "--new")
+    assert said.code == 0
+    assert said.out == (shell.data_dir / "token").read_text() != f"{TOKEN}\n"
+    assert "Home Assistant will ask to pair again" in said.err
+    monkeypatch.setenv("INDEXTTS_TOKEN", TOKEN)
+    refused = await shell.run("token", "--new")
+    assert (refused.code, refused.out) == (1, "")
+    assert "INDEXTTS_TOKEN wins" in refused.err
+    monkeypatch.delenv("INDEXTTS_TOKEN")
+    assert (await shell.run("token")).out == said.out
+    shutil.rmtree(shell.data_dir)
+    assert "There is no token" in (await shell.run("token", "--new")).err
+    assert not shell.data_dir.exists()
 
 
 async def test_the_token_of_the_environment_opens_the_door(
