@@ -432,6 +432,16 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/v1/audio/speech", {"data": b"[" * 60_000, "headers": JSON}, 400),
     ("POST", "/v1/audio/speech", {"data": b" " * 70_000, "headers": JSON}, 413),
     ("POST", "/v1/audio/speech", {"data": b"{}"}, 415),
+    ("POST", "/v1/prewarm", {"params": {"wait": "1"}}, 200),
+    ("POST", "/v1/prewarm", {}, 202),
+    ("POST", "/v1/prewarm", {"json": {"model": "nobody"}}, 404),
+    ("POST", "/v1/prewarm", {"json": {"model": 7}}, 422),
+    ("POST", "/v1/pause", {"json": {"minutes": 0}}, 422),
+    ("POST", "/v1/pause", {"data": b"{", "headers": JSON}, 400),
+    ("POST", "/v1/pause", {"data": b"{}"}, 415),
+    ("POST", "/v1/pause", {"json": {"reason": "Films", "minutes": 5}}, 200),
+    ("POST", "/v1/prewarm", {}, 409),
+    ("POST", "/v1/resume", {}, 200),
 ]
 
 

@@ -81,6 +81,7 @@ def test_the_page_names_every_error_and_how_the_connection_closes_after_it() -> 
         *("bad_request", "not_found", "method_not_allowed", "upgrade_required"),
         *("unauthorized", "foreign_origin", "pairing_code_invalid", "pairing_closed"),
         *("slow_body", "unsupported_media_type"),
+        "resume_first",
         *("precondition_failed", "rejected", "settings_invalid", "version_not_found"),
         *("canary_failed", "insufficient_memory", "nothing_to_roll_back", "operation_not_found"),
         "version_incomplete",

@@ -138,6 +138,22 @@ ROLLBACK = vol.Schema(
         )
     }
 )
+PAUSE = vol.Schema(
+    {
+        vol.Optional("reason", default="paused", description="Shown to the household."): Text(
+            least=1, most=200
+        ),
+        vol.Optional("until", description="When it ends by itself, Unix seconds."): Number(
+            low=0, high=2**53
+        ),
+        vol.Optional("minutes", description="After which it ends by itself."): Number(
+            low=0.1, high=366 * 24 * 60
+        ),
+    }
+)
+PREWARM = vol.Schema(
+    {vol.Optional("model", description="A model's id; absent, the default."): IDENTIFIER}
+)
 PREVIEW = vol.Schema(
     {
         vol.Required("text", description="What would be spoken."): Text(
