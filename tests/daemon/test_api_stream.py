@@ -188,6 +188,7 @@ async def test_the_start_says_who_speaks_and_how(door: Door) -> None:
         "media_type": "audio/ogg; codecs=opus",
         "revision": door.services.pool.revision(),
         "degraded": [],
+        "generation": 1,
     }
     assert done["duration_s"] == pytest.approx(0.5 + 13 * 0.06, abs=0.001)
 
