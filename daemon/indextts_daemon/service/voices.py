@@ -58,7 +58,7 @@ class VoiceStore:
         self._fake = FakeStudio()
         self._shelf: Shelf | None = None  # as it was last looked at
         self._lock: IO[bytes] | None = None
-        self._in_use = False
+        self._is_entered = self._is_tidy = False
         self._good: Good = {}
         self._content_of: dict[str, str] = {}  # by every handle that was told
 
@@ -123,6 +123,11 @@ class VoiceStore:
             voices = {voice.id: voice for voice in (*own, *cast.voices(languages))}
             return tuple(voices.values())
 
+    async def settle(self) -> None:
+        """End what an earlier process did not come to end in the folder. Raises OSError."""
+        async with self._turn:
+            await asyncio.to_thread(self._enter)
+
     async def look(self) -> None:
         """Look at the folder anew, for no model."""
         async with self._turn:
@@ -163,12 +168,9 @@ class VoiceStore:
 
     async def _anew(self, studio: Studio, progress: Progress | None) -> Cast:
         """Look at the folder until all that is there has been listened to."""
-        await asyncio.to_thread(self._enrolled.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(self._enter)
         if studio.has_built_in:
             await self._record_reference()
-        is_first, self._in_use = not self._in_use, True
-        if is_first:
-            await asyncio.to_thread(self._enter)
         notes, tried = dict[str, Note](), dict[str, str]()
         for _ in range(ROUNDS):
             cast = await asyncio.to_thread(self._looked, studio, notes, tried)
@@ -176,7 +178,8 @@ class VoiceStore:
                 break
             await listen(cast, self._enrolled, progress)
         await asyncio.to_thread(self._remember, cast)
-        if is_first:
+        if not self._is_tidy:
+            self._is_tidy = True
             await asyncio.to_thread(self._tidied, studio=studio)
         return cast
 
@@ -249,7 +252,14 @@ class VoiceStore:
         self.known, self.problems = known, tuple(problems)
 
     def _enter(self) -> None:
-        """Keep others from tidying for as long as this lives, and end what nobody else will."""
+        """Keep others from tidying for as long as this lives, and end what nobody else will.
+
+        Raises OSError.
+        """
+        if self._is_entered:
+            return
+        self._enrolled.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._is_entered = True
         self._good = enrolled.recall(self._enrolled)
         with suppress(OSError):  # of a disk that only can be read, or knows no locks: no tidying
             self._lock = (self._enrolled / LOCK).open("ab")
