@@ -171,7 +171,7 @@ def _version(model: str, name: str, folder: Path) -> Version:
 
 def _fake_revision(file: Path) -> str:
     """Name a fake model by its options. Raises VersionIncompleteError and OSError."""
-    if not file.resolve().is_relative_to(file.parent.resolve()):
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(file.parent)):
         raise VersionIncompleteError(f"{FAKE_FILE} is a link out of the version's folder.")
     with file.open("rb") as content:
         text = content.read(LARGEST_FAKE)
