@@ -12,7 +12,7 @@ DEFAULT_PORT: Final = 8818
 
 POLL_INTERVAL: Final = timedelta(seconds=30)
 WAKING_POLL_INTERVAL: Final = timedelta(seconds=5)  # a daemon that loads is about to be ready
-EVENT_COOLDOWN_S: Final = 1.0  # between two looks that events ask for
+EVENT_COOLDOWN_S: Final = 0.5  # between two looks that events ask for
 SHORTEST_PAUSE_S: Final = 1.0  # before events are listened for again
 LONGEST_PAUSE_S: Final = 10.0
 
@@ -41,3 +41,4 @@ SPEECH_OPTIONS: Final = (
 )
 
 DEGRADED: Final = "degraded"  # a daemon whose chosen model is not there, so that another speaks
+PAUSED: Final = "paused"  # it was told to leave the graphics card alone, so that another speaks

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
@@ -17,21 +17,28 @@ from .client import (
     IndexTTSError,
     Info,
     Languages,
+    Model,
     Readiness,
     Status,
     Voice,
 )
 from .const import (
+    CONF_VOICE,
     DEGRADED,
     EVENT_COOLDOWN_S,
     LOGGER,
     LONGEST_PAUSE_S,
+    PAUSED,
     POLL_INTERVAL,
     SHORTEST_PAUSE_S,
     WAKING_POLL_INTERVAL,
 )
 from .errors import translated
-from .issues import async_check_compatibility, async_check_default_voice
+from .issues import (
+    async_check_changes,
+    async_check_compatibility,
+    async_check_default_voice,
+)
 
 type IndexTTSConfigEntry = ConfigEntry[IndexTTSCoordinator]
 
@@ -45,12 +52,13 @@ class IndexTTSData:
     languages: Languages
     voices: tuple[Voice, ...]
     moods: tuple[str, ...]  # the household's; a voice may have recorded more
+    models: tuple[Model, ...]
     status: Status
 
     @property
     def stood_in_for(self) -> bool:
         """Whether the model that should speak is not there, and another one is listed for it."""
-        return self.readiness.state == DEGRADED
+        return self.readiness.state in {DEGRADED, PAUSED}
 
     def voice(self, id_: str | None) -> Voice | None:
         """Return the voice of that id, None if the daemon has none."""
@@ -77,6 +85,7 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
             always_update=False,
         )
         self.client = client
+        self._something_happened = False  # since the last look began
 
     async def async_meet(self) -> Info:
         """Make sure that the daemon which was set up answers, for the token goes to no other."""
@@ -92,10 +101,12 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
                 await self.async_meet()
                 was_lost = False  # if only its events are refused, nothing has changed
                 async with aclosing(self.client.events()) as events:
-                    async for _ in events:
+                    async for event in events:
                         was_lost = True
                         pause_s = SHORTEST_PAUSE_S
-                        await self.async_request_refresh()
+                        if not event.is_progress:
+                            self._something_happened = True
+                            await self.async_request_refresh()
             except IndexTTSError as err:
                 trouble = type(err)
             # While it is known to be away, only trouble of another kind is news.
@@ -106,17 +117,36 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
 
     @override
     async def _async_update_data(self) -> IndexTTSData:
+        self._something_happened = False
         try:
             data = await self._async_look()
         except IndexTTSError as err:
             if self._shutdown_requested:  # the entry went away meanwhile: nobody asks any more
                 return self.data
-            raise self._failure(err) from err
+            raise self._absence(err) from err
+        finally:
+            if self._something_happened:  # meanwhile, perhaps after it was asked for
+                await self.async_request_refresh()  # later: two looks never overlap
         if not self._shutdown_requested:
             self._follow(data)
         return data
 
-    def _failure(self, err: IndexTTSError) -> ConfigEntryAuthFailed | UpdateFailed:
+    @callback
+    def async_choose_voice(self, voice: str | None) -> None:
+        """Keep a voice as the entry's default, None for the daemon's own, without a reload."""
+        kept = {name: it for name, it in self.config_entry.options.items() if name != CONF_VOICE}
+        chosen = {} if voice is None else {CONF_VOICE: voice}
+        self.hass.config_entries.async_update_entry(self.config_entry, options={**kept, **chosen})
+        self._check_voice(self.data)
+        self.async_update_listeners()
+
+    def failure(self, err: IndexTTSError, **names: str) -> HomeAssistantError:
+        """Return `err` in words that may name `names`; a token that fell out of use is renewed."""
+        if isinstance(err, IndexTTSAuthError):
+            self.config_entry.async_start_reauth(self.hass)
+        return translated(HomeAssistantError, err, **names)
+
+    def _absence(self, err: IndexTTSError) -> ConfigEntryAuthFailed | UpdateFailed:
         self.update_interval = POLL_INTERVAL
         if isinstance(err, IndexTTSAuthError):
             return translated(ConfigEntryAuthFailed, err)
@@ -127,22 +157,29 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
 
     def _follow(self, data: IndexTTSData) -> None:
         async_check_compatibility(self.hass, self.config_entry, None)
+        async_check_changes(self.hass, self.config_entry, data.status)
+        self._check_voice(data)
+        settled = data.readiness.ready or data.readiness.state == PAUSED
+        self.update_interval = POLL_INTERVAL if settled else WAKING_POLL_INTERVAL
+
+    def _check_voice(self, data: IndexTTSData) -> None:
         if data.readiness.ready and not data.stood_in_for:  # all voices are there
             async_check_default_voice(self.hass, self.config_entry, data.voices)
-        self.update_interval = POLL_INTERVAL if data.readiness.ready else WAKING_POLL_INTERVAL
 
     async def _async_look(self) -> IndexTTSData:
         info = await self.async_meet()
         readiness = await self.client.readiness()
         status = await self.client.status()
+        models = await self.client.models()
         if self.data and not readiness.ready:  # while it loads it may have no voices to list
-            return replace(self.data, info=info, readiness=readiness, status=status)
+            return replace(self.data, info=info, readiness=readiness, status=status, models=models)
         data = IndexTTSData(
             info=info,
             readiness=readiness,
             languages=await self.client.languages(),
             voices=await self.client.voices(),
             moods=await self.client.moods(),
+            models=models,
             status=status,
         )
         if self.data and data.stood_in_for:

@@ -9,9 +9,10 @@ from homeassistant.const import CONF_HOST, CONF_NAME, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .client import IndexTTSError
+from .client import IndexTTSError, Status
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 
+_OPERATIONS: Final = 10
 _PRIVATE: Final = {CONF_HOST, CONF_NAME, CONF_TOKEN}
 
 
@@ -29,7 +30,11 @@ async def async_get_config_entry_diagnostics(
             "version": entry.version,
         },
         # An entry that still tries has no coordinator, and is the one that is asked about most.
-        "daemon": _daemon(entry.runtime_data) if entry.state is ConfigEntryState.LOADED else None,
+        "daemon": (
+            await _async_daemon(entry.runtime_data)
+            if entry.state is ConfigEntryState.LOADED
+            else None
+        ),
     }
 
 
@@ -42,17 +47,39 @@ async def async_get_device_diagnostics(
     return await async_get_config_entry_diagnostics(hass, entry)
 
 
-def _daemon(coordinator: IndexTTSCoordinator) -> dict[str, Any]:
+async def _async_daemon(coordinator: IndexTTSCoordinator) -> dict[str, Any]:
     data = coordinator.data
     return {
         "info": async_redact_data(asdict(data.info), _PRIVATE),
         "languages": asdict(data.languages),
         "last_error": _code(coordinator.last_exception),
         "last_update_success": coordinator.last_update_success,
+        "models": [asdict(model) for model in data.models],
+        "operations": await _async_operations(coordinator),
         "readiness": asdict(data.readiness),
-        "status": asdict(data.status),
+        "status": _status(data.status),
         # Who lives here may stand in a voice's name.
         "voices": [{"id": voice.id, "languages": voice.languages} for voice in data.voices],
+    }
+
+
+async def _async_operations(coordinator: IndexTTSCoordinator) -> list[dict[str, Any]] | str:
+    """Return the last changes, or why they cannot be told."""
+    try:
+        await coordinator.async_meet()
+        return [asdict(one) for one in await coordinator.client.operations(_OPERATIONS)]
+    except IndexTTSError as err:
+        return err.code
+
+
+def _status(status: Status) -> dict[str, Any]:
+    """Return the status without its sentences, which may quote what the household wrote."""
+    paused, canary = status.paused, status.canary
+    return {
+        **asdict(status),
+        "canary": canary and {"model": canary.model, "version": canary.version},
+        "last_reload": {scope: reload.result for scope, reload in status.last_reload.items()},
+        "paused": paused and {"until": paused.until, "who": paused.who},
     }
 
 

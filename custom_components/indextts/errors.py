@@ -21,6 +21,8 @@ _WITH_SENTENCE: Final = frozenset(
         "not_indextts",
         "nothing_to_say",
         "other_instance",
+        "paused",
+        "paused_gpu_busy",
         "queue_full",
         "synthesis_failed",
         "too_large",

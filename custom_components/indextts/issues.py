@@ -1,6 +1,6 @@
 """What only the household can put right: shown under Repairs for as long as it is so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from homeassistant.config_entries import (
@@ -18,16 +18,22 @@ from .client import (
     IndexTTSIncompatibleError,
     IndexTTSTooNewError,
     IndexTTSTooOldError,
+    Status,
     Voice,
 )
 from .const import CONF_VOICE, DOMAIN
 
+_CANARY_FAILED: Final = "canary_failed"
 _DEFAULT_VOICE_MISSING: Final = "default_voice_missing"
+_SETTINGS_REJECTED: Final = "settings_rejected"
+_MODELS: Final = "models"  # the scope whose rejection the canary tells
+_MOST_PROBLEMS: Final = 5
 _SETTINGS: Final = f"/config/integrations/integration/{DOMAIN}"
 _INCOMPATIBLE: Final = {
     IndexTTSTooOldError.code: "https://github.com/indextts-home/indextts#start-the-daemon",
     IndexTTSTooNewError.code: "https://github.com/indextts-home/indextts/releases",
 }
+_ALL: Final = (*_INCOMPATIBLE, _CANARY_FAILED, _DEFAULT_VOICE_MISSING, _SETTINGS_REJECTED)
 
 
 @callback
@@ -54,6 +60,25 @@ def async_check_default_voice(
 
 
 @callback
+def async_check_changes(hass: HomeAssistant, entry: ConfigEntry[Any], status: Status) -> None:
+    """Say what the daemon did not take: a version of a model, and what was written wrong."""
+    canary, about = status.canary, list[str]()
+    details = None
+    if canary is not None:
+        details = {"model": canary.model, "reason": canary.failed, "version": canary.version}
+        about = [canary.model, canary.version]  # who ignores one did not ignore the next
+    _async_set(hass, entry, _CANARY_FAILED, details, about=about)
+    problems = [
+        f"- {problem}"
+        for scope, reload in sorted(status.last_reload.items())
+        if reload.rejected and scope != _MODELS
+        for problem in reload.problems
+    ]
+    details = {"problems": "\n".join(problems[:_MOST_PROBLEMS])} if problems else None
+    _async_set(hass, entry, _SETTINGS_REJECTED, details)
+
+
+@callback
 def async_follow_entries(hass: HomeAssistant) -> None:
     """Take away all that was said about a daemon as soon as it is no longer looked at."""
 
@@ -61,7 +86,7 @@ def async_follow_entries(hass: HomeAssistant) -> None:
     def follow(_: ConfigEntryChange, entry: ConfigEntry[Any]) -> None:
         # An entry that is still tried when it is switched off is never unloaded.
         if entry.domain == DOMAIN and entry.state is ConfigEntryState.NOT_LOADED:
-            for key in (*_INCOMPATIBLE, _DEFAULT_VOICE_MISSING):
+            for key in _ALL:
                 _async_set(hass, entry, key, None)
 
     async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, follow)
@@ -69,17 +94,29 @@ def async_follow_entries(hass: HomeAssistant) -> None:
 
 @callback
 def _async_set(
-    hass: HomeAssistant, entry: ConfigEntry[Any], key: str, details: Mapping[str, str] | None
+    hass: HomeAssistant,
+    entry: ConfigEntry[Any],
+    key: str,
+    details: Mapping[str, str] | None,
+    *,
+    about: Sequence[str] = (),
 ) -> None:
-    issue_id = f"{key}_{entry.entry_id}"
+    """Show an issue, or none; one of this kind that was `about` something else goes."""
+    stem = f"{key}_{entry.entry_id}"
+    issue_id = "_".join([stem, *about])
+    for domain, known in [*ir.async_get(hass).issues]:
+        of_this_kind = domain == DOMAIN and known.startswith(stem)
+        if of_this_kind and (details is None or known != issue_id):
+            ir.async_delete_issue(hass, DOMAIN, known)
     if details is None:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
         return
+    is_fixable = key == _CANARY_FAILED
     ir.async_create_issue(
         hass,
         DOMAIN,
         issue_id,
-        is_fixable=False,
+        data={"entry_id": entry.entry_id, **details} if is_fixable else None,
+        is_fixable=is_fixable,
         learn_more_url=_INCOMPATIBLE.get(key),
         severity=ir.IssueSeverity.ERROR if key in _INCOMPATIBLE else ir.IssueSeverity.WARNING,
         translation_key=key,

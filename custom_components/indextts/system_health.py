@@ -26,6 +26,9 @@ async def _async_info(hass: HomeAssistant) -> dict[str, Any]:
     loaded: list[IndexTTSConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     return {
         "daemons": len(entries),
+        "generations": ", ".join(
+            str(entry.runtime_data.data.status.generation or "-") for entry in loaded
+        ),
         "reachable": _async_reach_all(hass, entries),
         "versions": ", ".join(entry.runtime_data.data.info.version for entry in loaded),
     }

@@ -8,14 +8,13 @@ from homeassistant.components.tts import TextToSpeechEntity, TtsAudioType, Voice
 from homeassistant.components.tts.entity import TTSAudioRequest, TTSAudioResponse
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, ServiceResponse, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .client import IndexTTSAuthError, IndexTTSError, SpeechOrder
+from .client import IndexTTSError, SpeechOrder
 from .const import CONF_LANGUAGE, DOMAIN, SPEECH_OPTIONS
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import IndexTTSEntity
-from .errors import failure, translated
+from .errors import failure
 from .formats import FORMAT_OPTIONS, AudioFormat, audio_format
 from .order import sound, speech_order, voices_of
 from .rendering import async_render
@@ -40,7 +39,6 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         super().__init__(coordinator, "speech")
         self.entity_id = f"{Platform.TTS}.{DOMAIN}"  # in every house: people share automations
         self._attr_supported_options = [*SPEECH_OPTIONS, *FORMAT_OPTIONS]
-        self._defaults = coordinator.config_entry.options
         self._revision = coordinator.data.info.revision
 
     @property
@@ -98,6 +96,11 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
         """End all that is being spoken now, and say how many that were."""
         return {"stopped": await async_stop(self.hass, self.coordinator.config_entry)}
 
+    @property
+    def _defaults(self) -> Mapping[str, Any]:
+        """What the household has chosen by now, for what a call leaves out."""
+        return self.coordinator.config_entry.options
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
@@ -127,14 +130,8 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
                 async for chunk in chunks:
                     yield chunk
         except IndexTTSError as err:
-            if isinstance(err, IndexTTSAuthError):
-                self.coordinator.config_entry.async_start_reauth(self.hass)
-            raise translated(
-                HomeAssistantError,
-                err,
-                language=order.language,
-                model=order.model or "",
-                voice=order.voice or "",
+            raise self.coordinator.failure(
+                err, language=order.language, model=order.model or "", voice=order.voice or ""
             ) from err
 
 

@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from yarl import URL
 
 import custom_components.indextts  # noqa: F401 - or Home Assistant's loader looks elsewhere
-from custom_components.indextts.client import IndexTTSClient
+from custom_components.indextts.client import Event, IndexTTSClient, Reload
 from custom_components.indextts.const import DOMAIN
 from custom_components.indextts.coordinator import IndexTTSCoordinator
 from tests.component.sample import (
@@ -25,7 +25,9 @@ from tests.component.sample import (
     INFO,
     INSTANCE_ID,
     LANGUAGES,
+    MODELS,
     MOODS,
+    OPERATION,
     PAIRING,
     PORT,
     READY,
@@ -103,6 +105,11 @@ def client_class() -> Generator[MagicMock]:
         client.languages.return_value = LANGUAGES
         client.voices.return_value = VOICES
         client.moods.return_value = MOODS
+        client.models.return_value = MODELS
+        client.operations.return_value = (OPERATION,)
+        client.reload.return_value = Reload(result="applied")
+        for change in (client.activate_model, client.rollback_model, client.prewarm):
+            change.return_value = OPERATION
         client.pair.return_value = PAIRING
         client.status.return_value = STATUS
         client.speak.side_effect = lambda texts, order: spoken(texts)
@@ -146,7 +153,7 @@ async def spoken(texts: AsyncIterable[str]) -> AsyncGenerator[bytes]:
         yield text.encode()
 
 
-async def silence() -> AsyncGenerator[str]:
+async def silence() -> AsyncGenerator[Event]:
     """Pretend that nothing happens at the daemon, ever."""
     await asyncio.Event().wait()
-    yield "never"
+    yield Event(name="never")

@@ -5,29 +5,29 @@ from collections.abc import AsyncGenerator
 
 from homeassistant.core import HomeAssistant
 
-from custom_components.indextts.client import IndexTTSError
+from custom_components.indextts.client import Event, IndexTTSError
 
 
 class Happenings:
     """Events for everybody who listens; an error ends the listening."""
 
     def __init__(self) -> None:
-        self._happened: asyncio.Queue[str | IndexTTSError] = asyncio.Queue()
+        self._happened: asyncio.Queue[Event | IndexTTSError] = asyncio.Queue()
         self.listeners = 0
 
-    def happen(self, *names: str | IndexTTSError) -> None:
-        for name in names:
-            self._happened.put_nowait(name)
+    def happen(self, *happenings: str | Event | IndexTTSError) -> None:
+        for it in happenings:
+            self._happened.put_nowait(Event(name=it) if isinstance(it, str) else it)
 
-    async def listen(self) -> AsyncGenerator[str]:
+    async def listen(self) -> AsyncGenerator[Event]:
         """Stand in for the client's `events`."""
         self.listeners += 1
         try:
             while True:
-                name = await self._happened.get()
-                if isinstance(name, IndexTTSError):
-                    raise name
-                yield name
+                it = await self._happened.get()
+                if isinstance(it, IndexTTSError):
+                    raise it
+                yield it
         finally:
             self.listeners -= 1
 

@@ -1,5 +1,6 @@
 """The daemon that the component's tests talk to: what it says of itself."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -8,7 +9,10 @@ from custom_components.indextts.client import (
     Info,
     Language,
     Languages,
+    Model,
+    Operation,
     Pairing,
+    Paused,
     Readiness,
     Status,
     Voice,
@@ -50,13 +54,33 @@ VOICES = (
     Voice(id="pico-de", name="Pico deutsch", languages=("de",)),
 )
 MOODS = ("cheerful", "bedtime")  # the household's; Heart has recorded one more, Pico has none
+MODELS = (
+    Model(id="embedded", state="ready", version="main"),
+    Model(id="indextts-2", state="unloaded", version="main"),
+)
 STATUS = Status(
     state="ready",
+    model="embedded",
     model_name="Embedded voices",
     waiting=0,
     in_flight=0,
     first_audio_p95_s=0.03,
     real_time_factor=0.05,
+    generation=7,
+)
+OLD_STATUS = replace(STATUS, generation=None)  # of a daemon from before anything could be reloaded
+PAUSE = Paused(reason="chess", who="api", until=1_800_000_000.0)
+OPERATION = Operation(
+    id="0011223344aa",
+    scope="models",
+    action="activate",
+    who="api",
+    subject="indextts-2",
+    result="applied",
+    code="",
+    started_at=1_700_000_000.0,
+    ended_at=1_700_000_020.5,
+    generation=7,
 )
 PAIRING = Pairing(token=TOKEN)
 

@@ -254,6 +254,7 @@ async def test_the_status_says_how_it_goes(
     client = await connect(answer({**STATUS, "recent": recent}))
     assert await client.status() == Status(
         state="ready",
+        model="embedded",
         model_name="Embedded voices",
         waiting=1,
         in_flight=2,
@@ -317,11 +318,18 @@ async def test_a_code_is_exchanged_for_a_token(connect: Connect) -> None:
         (lambda client: client.languages(), "Bearer secret"),
         (lambda client: client.voices(), "Bearer secret"),
         (lambda client: client.moods(), "Bearer secret"),
+        (lambda client: client.models(), "Bearer secret"),
         (lambda client: client.status(), "Bearer secret"),
+        (lambda client: client.operations(1), "Bearer secret"),
+        (lambda client: client.activate_model("a"), "Bearer secret"),
+        (lambda client: client.rollback_model("a"), "Bearer secret"),
+        (lambda client: client.prewarm(), "Bearer secret"),
+        (lambda client: client.reload(), "Bearer secret"),
+        (lambda client: client.pause("chess"), "Bearer secret"),
+        (lambda client: client.resume(), "Bearer secret"),
         (lambda client: anext(client.events()), "Bearer secret"),
         (lambda client: anext(client.speak(nothing(), ORDER)), "Bearer secret"),
     ],
-    ids=["info", "readiness", "pair", "languages", "voices", "moods", "status", "events", "speak"],
 )
 async def test_only_what_needs_the_token_carries_it(
     connect: Connect, ask: Callable[[IndexTTSClient], Awaitable[object]], sent: str | None

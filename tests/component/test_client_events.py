@@ -1,4 +1,4 @@
-"""A daemon's events: their names as they come, and an end that is always an error."""
+"""A daemon's events: what they tell, as they come, and an end that is always an error."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,6 +9,7 @@ from aiohttp import web
 import pytest
 
 from custom_components.indextts.client import (
+    Event,
     IndexTTSAuthError,
     IndexTTSConnectionError,
     IndexTTSNotADaemonError,
@@ -33,17 +34,21 @@ def stream(*lines: bytes, content_type: str = "text/event-stream") -> Handler:
     return handler
 
 
-async def names(stream: AsyncGenerator[str]) -> list[str]:
-    """Return the names that come until the stream is lost."""
+async def all_of(stream: AsyncGenerator[Event]) -> list[Event]:
+    """Return the events that come until the stream is lost."""
     heard = []
 
     async def listen() -> None:
-        async for name in stream:
-            heard.append(name)  # noqa: PERF401 - it ends by an error
+        async for event in stream:
+            heard.append(event)  # noqa: PERF401 - it ends by an error
 
     with pytest.raises(IndexTTSConnectionError):
         await listen()
     return heard
+
+
+async def names(stream: AsyncGenerator[Event]) -> list[str]:
+    return [event.name for event in await all_of(stream)]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,42 @@ async def test_events_are_named_as_they_come(connect: Connect, lines: list[bytes
     assert await names(client.events()) == ["state", "model"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "data"),
+    [
+        (b'data: {"generation": 7, "scope": "voices"}\n', {"generation": 7, "scope": "voices"}),
+        (b'data:{"generation":\r\ndata: 7}\n', {"generation": 7}),
+        (b"", {}),
+        (b"data: 7\n", {}),
+        (b"data: {\n", {}),
+        (b"data: " + b"[" * 10_000 + b"\n", {}),
+    ],
+    ids=["JSON", "JSON in two lines", "nothing", "no object", "cut off", "too deep"],
+)
+async def test_an_event_tells_what_can_be_understood_of_it(
+    connect: Connect, lines: bytes, data: dict[str, object]
+) -> None:
+    stray = b"data: {\n\n"  # of no event: what it says belongs to none
+    client = await connect(stream(stray + b"event: generation\n" + lines + b"\n"))
+    assert await all_of(client.events()) == [Event(name="generation", data=data)]
+
+
+@pytest.mark.parametrize(
+    ("event", "is_progress"),
+    [
+        (Event(name="operation", data={"result": "running", "progress": "Half of it."}), True),
+        (Event(name="operation", data={"result": "applied"}), False),
+        (Event(name="operation"), False),
+        (Event(name="progress", data={"id": "indextts-2", "message": "Half of it."}), True),
+        (Event(name="generation", data={"generation": 7, "result": "running"}), False),
+    ],
+)
+def test_what_only_says_how_far_something_has_come_is_told_apart(
+    event: Event, *, is_progress: bool
+) -> None:
+    assert event.is_progress is is_progress
+
+
 async def test_an_event_is_heard_before_the_next_one_happens(connect: Connect) -> None:
     more = asyncio.Event()
 
@@ -73,9 +114,9 @@ async def test_an_event_is_heard_before_the_next_one_happens(connect: Connect) -
 
     client = await connect(handler)
     async with asyncio.timeout(PATIENCE_S), aclosing(client.events()) as heard:
-        assert await anext(heard) == "state"
+        assert (await anext(heard)).name == "state"
         more.set()
-        assert await anext(heard) == "model"
+        assert (await anext(heard)).name == "model"
 
 
 async def test_silence_is_a_lost_connection(
@@ -125,7 +166,7 @@ async def test_a_listener_that_leaves_hangs_up(connect: Connect) -> None:
 
     client = await connect(handler)
     async with aclosing(client.events()) as heard:
-        assert await anext(heard) == "state"
+        assert (await anext(heard)).name == "state"
     async with asyncio.timeout(PATIENCE_S):
         await gone.wait()
 

@@ -19,9 +19,11 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
+    async_fire_time_changed_exact,
 )
 
 from custom_components.indextts.client import (
+    Event,
     IndexTTSAuthError,
     IndexTTSConnectionError,
     IndexTTSError,
@@ -54,7 +56,7 @@ ERRORS = [
     IndexTTSRequestError("a_code_of_the_future", "No."),
     IndexTTSFailureError("internal", "It broke."),
 ]
-LOOKS = ["info", "readiness", "status", "languages", "voices", "moods"]
+LOOKS = ["info", "readiness", "status", "languages", "voices", "moods", "models"]
 
 pytestmark = pytest.mark.usefixtures("push")
 
@@ -83,14 +85,19 @@ class House:
         assert isinstance(entity, TextToSpeechEntity)
         return entity
 
-    async def happen(self, *names: str | IndexTTSError) -> None:
-        self.daemon.happen(*names)
+    async def happen(self, *happenings: str | Event | IndexTTSError) -> None:
+        self.daemon.happen(*happenings)
         await settle(self.hass)
 
     async def later(self, seconds: float) -> None:
+        await self.advance(seconds)
+        await settle(self.hass)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, also while a look waits for its answer."""
         self.freezer.tick(seconds)
         async_fire_time_changed(self.hass)
-        await settle(self.hass)
+        await turns()
 
 
 @pytest.fixture
@@ -166,6 +173,61 @@ async def test_a_burst_of_events_is_followed_by_two_looks(house: House) -> None:
     assert house.client.info.call_count == 2
     await house.later(5)
     assert house.client.info.call_count == 2
+
+
+async def test_what_changed_is_known_two_seconds_after_the_last_of_many_events(
+    house: House,
+) -> None:
+    async def moment() -> None:
+        house.freezer.tick(0.1)
+        async_fire_time_changed_exact(house.hass)  # the other one is early by half a second
+        await settle(house.hass)
+
+    for _ in range(30):
+        await house.happen("queue")
+        await moment()
+    assert house.client.info.call_count <= 8
+    house.client.voices.return_value = VOICES[:1]
+    await house.happen("voice")
+    for _ in range(19):
+        await moment()
+    assert house.entry.runtime_data.data.voices == VOICES[:1]
+
+
+async def test_what_happens_during_a_long_look_is_followed_by_another_one(house: House) -> None:
+    answer = asyncio.Event()
+
+    async def slow() -> tuple[str, ...]:  # the last thing that is asked for
+        await answer.wait()
+        return ()
+
+    house.client.moods.side_effect = slow
+    house.daemon.happen("state", "model")  # too soon after the first: another look is due
+    await turns()
+    answer.set()
+    await settle(house.hass)
+    answer.clear()
+    await house.advance(1)
+    house.client.voices.return_value = VOICES[:1]
+    house.daemon.happen("voice")
+    await turns()
+    await house.advance(5)
+    assert house.entry.runtime_data.data.voices == VOICES
+
+    answer.set()
+    await settle(house.hass)
+    await house.later(1)
+    assert house.entry.runtime_data.data.voices == VOICES[:1]
+
+
+async def test_how_far_a_change_has_come_is_no_reason_to_look(house: House) -> None:
+    half = {"id": "ff", "result": "running", "progress": "Half of it."}
+    house.daemon.happen(*[Event(name="operation", data=half)] * 50)
+    for _ in range(5):
+        await house.later(1)
+    house.client.info.assert_not_called()
+    await house.happen(Event(name="operation", data={**half, "result": "applied"}))
+    house.client.info.assert_called_once()
 
 
 async def test_a_lost_daemon_is_unavailable_before_any_time_passes(house: House) -> None:
@@ -280,10 +342,10 @@ async def test_a_daemon_whose_events_fail_is_polled_without_a_word(
 
 
 async def test_a_daemon_whose_events_are_refused_is_looked_at_no_more_often(house: House) -> None:
-    async def refused() -> AsyncGenerator[str]:
+    async def refused() -> AsyncGenerator[Event]:
         for error in (IndexTTSFailureError("no_stream", "Not here."),):
             raise error
-        yield "never"
+        yield Event(name="never")
 
     house.client.events.side_effect = refused
     await house.happen(LOST)
@@ -360,9 +422,7 @@ async def test_a_look_that_outlasts_its_entry_says_nothing_of_it(
     house.client.status.reset_mock()
     house.daemon.happen("voice")  # too soon after the other: Home Assistant itself looks later
     await turns()
-    house.freezer.tick(2)
-    async_fire_time_changed(hass)
-    await turns()
+    await house.advance(2)
     house.client.status.assert_called_once()
 
     if removed:

@@ -17,8 +17,14 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.indextts.client import IndexTTSConnectionError, Voice
-from tests.component.sample import HOST, INFO, TOKEN, VOICES
+from custom_components.indextts.client import (
+    Canary,
+    IndexTTSConnectionError,
+    Operation,
+    Reload,
+    Voice,
+)
+from tests.component.sample import HOST, INFO, OPERATION, PAUSE, STATUS, TOKEN, VOICES
 
 NO_ANSWER = IndexTTSConnectionError("no answer", address=f"http://{HOST}:8818")
 
@@ -57,15 +63,39 @@ async def test_the_report_names_neither_token_nor_place_nor_anybody(
 ) -> None:
     client.info.return_value = replace(INFO, name="annas-laptop")
     client.voices.return_value = (*VOICES, Voice(id="v-17", name="Petunia", languages=("en",)))
+    client.status.return_value = replace(
+        STATUS,
+        paused=PAUSE,
+        canary=Canary(failed="Petunia is mute.", model="indextts-2", version="new"),
+        last_reload={"lexicon": Reload(result="rejected", problems=("Petunia has no sound.",))},
+    )
     assert await hass.config_entries.async_setup(entry.entry_id)
     client.info.side_effect = NO_ANSWER
     await entry.runtime_data.async_refresh()
 
     told = await report()
     assert {"id": "v-17", "languages": ["en"]} in told["daemon"]["voices"]
+    status = told["daemon"]["status"]
+    assert status["paused"] == {"until": PAUSE.until, "who": "api"}
+    assert status["canary"] == {"model": "indextts-2", "version": "new"}
+    assert status["last_reload"] == {"lexicon": "rejected"}
     text = json.dumps(told)
-    for private in (TOKEN, HOST, "annas-laptop", *(voice.name for voice in VOICES), "Petunia"):
+    private_names = (*(voice.name for voice in VOICES), "Petunia", PAUSE.reason)
+    for private in (TOKEN, HOST, "annas-laptop", *private_names):
         assert private not in text
+
+
+async def test_the_last_ten_changes_are_told_while_the_daemon_answers(
+    report: Report, loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    async def changes(limit: int) -> tuple[Operation, ...]:
+        return (OPERATION,) * limit
+
+    client.operations.side_effect = changes
+    told = (await report())["daemon"]["operations"]
+    assert [operation["id"] for operation in told] == [OPERATION.id] * 10
+    client.operations.side_effect = NO_ANSWER
+    assert (await report())["daemon"]["operations"] == "cannot_connect"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +106,7 @@ async def test_the_last_failure_is_told_by_its_code(
 ) -> None:
     client.info.side_effect = error
     await loaded.runtime_data.async_refresh()
+    client.info.side_effect = None
     daemon = (await report())["daemon"]
     assert (daemon["last_update_success"], daemon["last_error"]) == (False, code)
 

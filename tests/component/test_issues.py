@@ -1,5 +1,7 @@
 """What a household has to put right stands under Repairs, exactly as long as it is so."""
 
+from dataclasses import replace
+from itertools import chain
 import json
 from pathlib import Path
 from string import Formatter
@@ -18,14 +20,18 @@ from pytest_homeassistant_custom_component.common import (
 
 import custom_components.indextts
 from custom_components.indextts.client import (
+    Canary,
     IndexTTSConnectionError,
     IndexTTSError,
     IndexTTSTooNewError,
     IndexTTSTooOldError,
+    Readiness,
+    Reload,
 )
 from custom_components.indextts.const import CONF_VOICE, DOMAIN
-from tests.component.sample import DEGRADED, LOADING, READY, VOICES
+from tests.component.sample import LOADING, READY, STATUS, VOICES
 
+CANARY = Canary(failed="It was silent.", model="indextts-2", version="new")
 TOO_OLD = IndexTTSTooOldError("no", api="0", supported="1")
 TOO_NEW = IndexTTSTooNewError("no", api="2", supported="1")
 LOST = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
@@ -135,10 +141,15 @@ async def test_another_default_voice_ends_the_trouble_with_the_old_one(
     assert issues(hass) == {}
 
 
+@pytest.mark.parametrize("word", ["degraded", "paused"])
 async def test_a_voice_is_not_missed_while_another_model_stands_in(
-    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant,
+    choosy: MockConfigEntry,
+    client: MagicMock,
+    freezer: FrozenDateTimeFactory,
+    word: str,
 ) -> None:
-    client.readiness.return_value = DEGRADED
+    client.readiness.return_value = Readiness(ready=True, state=word)
     await hass.config_entries.async_setup(choosy.entry_id)
     assert issues(hass) == {}
     client.readiness.return_value = READY
@@ -187,15 +198,94 @@ async def test_nothing_is_said_of_a_daemon_that_is_switched_off_here(
     assert issues(hass) == {}
 
 
+async def test_a_version_that_failed_its_test_is_named_until_something_is_taken(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    async def look(canary: Canary | None) -> dict[str, ir.IssueEntry]:
+        client.status.return_value = replace(STATUS, canary=canary)
+        await loaded.runtime_data.async_refresh()
+        return issues(hass)
+
+    issue = (await look(CANARY))["canary_failed"]
+    assert issue.translation_placeholders == {
+        "model": "indextts-2",
+        "name": "nas",
+        "reason": "It was silent.",
+        "version": "new",
+    }
+    assert (issue.severity, issue.is_fixable) == (ir.IssueSeverity.WARNING, True)
+    assert await look(None) == {}
+
+
+async def test_who_ignores_one_failed_version_hears_of_the_next(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    async def ignored(canary: Canary | None) -> list[bool]:
+        client.status.return_value = replace(STATUS, canary=canary)
+        await loaded.runtime_data.async_refresh()
+        found = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+        return [issue.dismissed_version is not None for issue in found]
+
+    assert await ignored(CANARY) == [False]
+    ir.async_ignore_issue(hass, DOMAIN, issues(hass)["canary_failed"].issue_id, ignore=True)
+    assert await ignored(replace(CANARY, failed="It was silent again.")) == [True]
+    assert await ignored(replace(CANARY, version="newer")) == [False]
+    assert await ignored(None) == []
+
+
+async def test_what_was_written_wrong_is_named_until_the_next_reload_is_good(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    async def look(**reloads: Reload) -> dict[str, ir.IssueEntry]:
+        client.status.return_value = replace(STATUS, last_reload=reloads)
+        await loaded.runtime_data.async_refresh()
+        return issues(hass)
+
+    bad = Reload(result="rejected", problems=("Line 3: no such key.", "Line 4: no number."))
+    issue = (await look(config=bad, moods=Reload(result="rejected", problems=("Line 1: x.",))))[
+        "settings_rejected"
+    ]
+    assert issue.translation_placeholders == {
+        "name": "nas",
+        "problems": "- Line 3: no such key.\n- Line 4: no number.\n- Line 1: x.",
+    }
+    assert (issue.severity, issue.is_fixable) == (ir.IssueSeverity.WARNING, False)
+    many = Reload(result="rejected", problems=tuple(f"Line {line}: x." for line in range(99)))
+    placeholders = (await look(config=many))["settings_rejected"].translation_placeholders
+    assert placeholders is not None
+    assert placeholders["problems"].splitlines()[-1] == "- Line 4: x."
+    assert await look(config=Reload(result="applied"), moods=Reload(result="unchanged")) == {}
+    assert await look(models=bad) == {}  # which the failed version tells
+
+
+async def test_nothing_is_said_of_a_change_of_a_daemon_that_is_no_longer_used(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    bad = Reload(result="rejected", problems=("Line 3: no such key.",))
+    client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"config": bad})
+    await loaded.runtime_data.async_refresh()
+    assert set(issues(hass)) == {"canary_failed", "settings_rejected"}
+    await hass.config_entries.async_remove(loaded.entry_id)
+    assert issues(hass) == {}
+
+
+def spoken(texts: dict[str, Any]) -> list[str]:
+    """Return all words of an issue, those of its dialog too."""
+    inner = [spoken(text) if isinstance(text, dict) else [text] for text in texts.values()]
+    return [*chain(*inner)]
+
+
 async def test_every_issue_has_words_that_name_only_what_is_known() -> None:
     folder = Path(custom_components.indextts.__file__).parent
     words = json.loads((folder / "translations/en.json").read_text(encoding="utf-8"))["issues"]
     known = {
+        "canary_failed": {"model", "name", "reason", "version"},
         "daemon_too_new": {"api", "name", "supported"},
         "daemon_too_old": {"api", "name", "supported"},
         "default_voice_missing": {"name", "settings", "voice"},
+        "settings_rejected": {"name", "problems"},
     }
     assert set(words) == set(known)
     for key, texts in words.items():
-        for text in (texts["title"], texts["description"]):
+        for text in spoken(texts):
             assert {name for _, name, _, _ in Formatter().parse(text) if name} <= known[key]

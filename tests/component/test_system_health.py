@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 import custom_components.indextts
 from custom_components.indextts.client import IndexTTSConnectionError, Info
 from custom_components.indextts.const import DOMAIN
-from tests.component.sample import INFO, INSTANCE_ID
+from tests.component.sample import INFO, INSTANCE_ID, OLD_STATUS
 
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
 
@@ -40,6 +40,7 @@ async def test_a_daemon_that_answers_is_told_with_its_version(
 ) -> None:
     assert await health(hass, client_class) == {
         "daemons": 1,
+        "generations": "7",
         "reachable": "ok",
         "versions": "0.1.0",
     }
@@ -57,10 +58,19 @@ async def test_each_daemon_is_asked_whether_it_could_be_set_up_or_not(
     another(hass, "f" * 32)
     assert await health(hass, client_class) == {
         "daemons": 2,
+        "generations": "7",
         "reachable": {"type": "failed", "error": "ok, cannot_connect"},
         "versions": "0.1.0",
     }
     assert client_class.call_args.args[1:] == ("192.168.1.21", 8818)  # the token stays here
+
+
+async def test_a_daemon_from_before_reloading_has_no_generation(
+    hass: HomeAssistant, client_class: MagicMock, entry: MockConfigEntry
+) -> None:
+    client_class.return_value.status.return_value = OLD_STATUS
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert (await health(hass, client_class))["generations"] == "-"
 
 
 async def test_a_daemon_that_was_ignored_or_switched_off_does_not_count(

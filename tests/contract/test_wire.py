@@ -252,8 +252,8 @@ async def test_events_tell_the_state_a_change_and_the_end(
     heard = []
 
     async def listen() -> None:
-        async for name in client.events():
-            heard.append(name)
+        async for event in client.events():
+            heard.append(event.name)
             if heard == ["state"]:
                 own_daemon.process.terminate()
 

@@ -1,6 +1,7 @@
 """A client of the daemon that knows no Home Assistant: standard library, aiohttp and yarl only."""
 
-from .answers import Info, Language, Languages, Pairing, Readiness, Status, Voice
+from .answers import Info, Language, Languages, Model, Pairing, Readiness, Status, Voice
+from .changes import Canary, Operation, Paused, Reload
 from .client import IndexTTSClient
 from .errors import (
     IndexTTSAuthError,
@@ -14,9 +15,12 @@ from .errors import (
     IndexTTSTooNewError,
     IndexTTSTooOldError,
 )
+from .events import Event
 from .speech import SpeechOrder
 
 __all__ = [
+    "Canary",
+    "Event",
     "IndexTTSAuthError",
     "IndexTTSClient",
     "IndexTTSConnectionError",
@@ -31,8 +35,12 @@ __all__ = [
     "Info",
     "Language",
     "Languages",
+    "Model",
+    "Operation",
     "Pairing",
+    "Paused",
     "Readiness",
+    "Reload",
     "SpeechOrder",
     "Status",
     "Voice",

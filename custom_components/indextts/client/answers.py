@@ -1,7 +1,11 @@
 """What a daemon says, frozen; JSON of another shape than the contract's is a ValueError."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field as having
 from typing import Any, Self
+
+from .changes import Canary, Paused, Reload
+from .reading import field, number, optional, strings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +47,35 @@ class Status:
     """How it goes: what waits, and how fast the last speech was (None: there was none yet)."""
 
     state: str
+    model: str  # the id of what speaks unless a call names another
     model_name: str
     waiting: int
     in_flight: int
     first_audio_p95_s: float | None
     real_time_factor: float | None
+    generation: int | None = None  # None: a daemon from before anything could be reloaded
+    paused: Paused | None = None
+    canary: Canary | None = None  # that failed, and nothing has been taken since
+    last_reload: Mapping[str, Reload] = having(default_factory=dict)  # by scope
 
     @classmethod
     def read(cls, data: Any) -> Self:
         """Read the answer of /v1/status."""
         queue, recent = field(data, "queue", dict), field(data, "recent", dict)
+        paused, canary = optional(data, "paused", dict), optional(data, "canary", dict)
+        reloads = optional(data, "last_reload", dict) or {}
         return cls(
             state=field(data, "state", str),
+            model=field(data, "model", str),
             model_name=field(data, "model_name", str),
             waiting=field(queue, "waiting", int),
             in_flight=field(queue, "in_flight", int),
             first_audio_p95_s=number(recent, "first_audio_p95_s"),
             real_time_factor=number(recent, "real_time_factor"),
+            generation=optional(data, "generation", int),
+            paused=Paused.read(paused) if paused is not None else None,
+            canary=Canary.read(canary) if canary is not None else None,
+            last_reload={scope: Reload.read(item) for scope, item in reloads.items()},
         )
 
 
@@ -125,6 +141,27 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Something that the daemon can speak with, loaded or not."""
+
+    id: str
+    state: str
+    version: str | None = None
+
+    @classmethod
+    def read_all(cls, data: Any) -> tuple[Self, ...]:
+        """Read the answer of /v1/models."""
+        return tuple(
+            cls(
+                id=field(item, "id", str),
+                state=field(item, "state", str),
+                version=optional(item, "version", str),
+            )
+            for item in field(data, "data", list)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
     """What a pairing code was exchanged for."""
 
@@ -139,27 +176,3 @@ class Pairing:
 def read_moods(data: Any) -> tuple[str, ...]:
     """Read the answer of /v1/moods: their ids."""
     return tuple(field(item, "id", str) for item in field(data, "moods", list))
-
-
-def field[T](data: Any, key: str, kind: type[T]) -> T:
-    """Return `data[key]`, which is there and of that kind."""
-    value = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(value, kind):
-        raise ValueError(key)  # noqa: TRY004 - what we were sent is wrong, not who asks
-    return value
-
-
-def strings(data: Any, key: str) -> tuple[str, ...]:
-    """Return the list `data[key]`, in which there are only strings."""
-    values = field(data, key, list)
-    if not all(isinstance(value, str) for value in values):
-        raise ValueError(key)
-    return tuple(values)
-
-
-def number(data: dict[str, Any], key: str) -> float | None:
-    """Return the number `data[key]`, None if it is absent or null."""
-    value = data.get(key)
-    if value is not None and not isinstance(value, int | float):
-        raise ValueError(key)
-    return value

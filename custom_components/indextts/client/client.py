@@ -1,13 +1,14 @@
 """One daemon as typed questions and frozen answers."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
-from .answers import Info, Languages, Pairing, Readiness, Status, Voice, field, read_moods
+from .answers import Info, Languages, Model, Pairing, Readiness, Status, Voice, read_moods
+from .changes import Operation, Reload
 from .connection import Connection
 from .errors import (
     IndexTTSOtherInstanceError,
@@ -15,11 +16,15 @@ from .errors import (
     IndexTTSTooNewError,
     IndexTTSTooOldError,
 )
-from .events import events
+from .events import Event, events
+from .reading import field, optional
 from .speech import SpeechOrder, speak
 
 PRODUCT: Final = "indextts-daemon"
 API_VERSION: Final = 1
+
+# To load a model and to try it, perhaps twice; a daemon that goes away meanwhile hangs up.
+_WORK_LIMITS: Final = aiohttp.ClientTimeout(total=900, sock_connect=10)
 
 
 class IndexTTSClient:
@@ -62,12 +67,15 @@ class IndexTTSClient:
 
     async def moods(self) -> tuple[str, ...]:
         """List the household's moods; a daemon from before there were moods has none."""
-        try:
-            return await self._connection.ask("v1/moods", read_moods, with_token=True)
-        except IndexTTSRequestError as err:
-            if err.code == "not_found":
-                return ()
-            raise
+        return await self._list("v1/moods", read_moods)
+
+    async def models(self) -> tuple[Model, ...]:
+        """List what the daemon can speak with."""
+        return await self._list("v1/models", Model.read_all)
+
+    async def operations(self, limit: int) -> tuple[Operation, ...]:
+        """List the last changes, the newest first; one that can change nothing has none."""
+        return (await self._list("v1/operations", Operation.read_all))[:limit]
 
     async def status(self) -> Status:
         """Ask how it goes."""
@@ -78,6 +86,37 @@ class IndexTTSClient:
         body = {"code": code, "name": name}
         return await self._connection.ask("v1/pair", Pairing.read, body=body)
 
+    async def activate_model(self, model: str, *, version: str | None = None) -> Operation:
+        """Speak with a model from now on, in that version; ends when it does, or will not."""
+        body = {} if version is None else {"version": version}
+        path = f"v1/models/{model}/activate?wait=true"
+        return await self._work(path, body, Operation.read_one)
+
+    async def rollback_model(self, model: str) -> Operation:
+        """Speak with the version of a model that spoke before; ends when it does, or will not."""
+        path = f"v1/models/{model}/rollback?wait=true"
+        return await self._work(path, {}, Operation.read_one)
+
+    async def prewarm(self) -> Operation:
+        """Begin to load what speaks by default, so that the next message need not wait for it."""
+        answers = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+        return await self._work("v1/prewarm", {}, Operation.read_one, answers=answers)
+
+    async def reload(self, scope: str = "all") -> Reload:
+        """Read anew what the household wrote and put there; what is wrong changes nothing."""
+        answers = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await self._work("v1/reload", {"scope": scope}, Reload.read, answers=answers)
+
+    async def pause(self, reason: str, *, until: float | None = None) -> None:
+        """Leave the graphics card to other work, until that Unix time or until `resume`."""
+        body = {"reason": reason, "until": until}
+        told = {name: value for name, value in body.items() if value is not None}
+        await self._work("v1/pause", told, _read_paused)
+
+    async def resume(self) -> None:
+        """End the pause."""
+        await self._work("v1/resume", {}, _read_paused)
+
     def speak(self, texts: AsyncIterable[str], order: SpeechOrder) -> AsyncGenerator[bytes]:
         """Yield the encoded speech as it is made, while `texts` may still arrive.
 
@@ -86,9 +125,37 @@ class IndexTTSClient:
         """
         return speak(self._connection, texts, order)
 
-    def events(self) -> AsyncGenerator[str]:
-        """Yield the names of what happens, until the connection is lost, which is an error."""
+    def events(self) -> AsyncGenerator[Event]:
+        """Yield what happens, until the connection is lost, which is an error."""
         return events(self._connection)
+
+    async def _list[T](self, path: str, read: Callable[[Any], tuple[T, ...]]) -> tuple[T, ...]:
+        """List what is there; a daemon that does not know such a list has nothing of it."""
+        try:
+            return await self._connection.ask(path, read, with_token=True)
+        except IndexTTSRequestError as err:
+            if err.code == "not_found":
+                return ()
+            raise
+
+    async def _work[T](
+        self,
+        path: str,
+        body: dict[str, Any],
+        read: Callable[[Any], T],
+        *,
+        answers: tuple[HTTPStatus, ...] = (HTTPStatus.OK,),
+    ) -> T:
+        """Have something changed, however long that takes."""
+        async with self._connection.request(
+            path, answers=answers, with_token=True, limits=_WORK_LIMITS, body=body
+        ) as response:
+            return read(await self._connection.json(response))
+
+
+def _read_paused(data: Any) -> None:
+    """Insist on the answer of /v1/pause and /v1/resume, which the status tells as well."""
+    optional(data, "paused", dict)
 
 
 def _read_info(data: Any) -> Info:

@@ -10,7 +10,6 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from .answers import field
 from .errors import (
     IndexTTSAuthError,
     IndexTTSConnectionError,
@@ -19,6 +18,7 @@ from .errors import (
     IndexTTSNotADaemonError,
     IndexTTSRequestError,
 )
+from .reading import field
 
 _JSON: Final = "application/json"
 _CONNECT_S: Final = 10
@@ -62,7 +62,7 @@ class Connection:
         with self.translated():
             async with self._session.request(
                 HTTPMethod.GET if body is None else HTTPMethod.POST,
-                self.url / path,
+                self.url.join(URL(path)),
                 json=body,
                 headers=self._credentials if with_token else None,
                 timeout=limits or _ANSWER_LIMITS,

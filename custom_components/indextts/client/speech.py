@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import aiohttp
 
-from .answers import field, number
 from .connection import Connection
 from .errors import IndexTTSFailureError, IndexTTSRequestError
+from .reading import field, number
 
 _PATH: Final = "v1/audio/speech/stream"
 _PIECE: Final = 4096  # characters, 12 bytes each at most: the daemon takes frames of 64 KiB
