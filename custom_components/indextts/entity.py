@@ -1,9 +1,14 @@
 """What every entity of a daemon shares: its device, its ids, its availability."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import override
+
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .client import IndexTTSClient, IndexTTSError
 from .const import DOMAIN
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 
@@ -19,6 +24,28 @@ class IndexTTSEntity(CoordinatorEntity[IndexTTSCoordinator]):
         self._attr_unique_id = f"{instance_id}_{key}"
         self._attr_translation_key = key
         self._attr_device_info = dr.DeviceInfo(identifiers={(DOMAIN, instance_id)})
+
+
+class IndexTTSControl(IndexTTSEntity):
+    """An entity that changes the daemon itself, which one of before this could not be."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether the daemon is there, be it paused, and can be changed while it speaks."""
+        return super().available and self.coordinator.data.status.generation is not None
+
+    @asynccontextmanager
+    async def _commanding(self) -> AsyncGenerator[IndexTTSClient]:
+        """Lend the client for a change, say in words what went wrong, and show what came of it."""
+        coordinator = self.coordinator
+        try:
+            await coordinator.async_meet()
+            yield coordinator.client
+        except IndexTTSError as err:
+            raise coordinator.failure(err) from err
+        finally:
+            await coordinator.async_request_refresh()
 
 
 @callback

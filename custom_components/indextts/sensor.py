@@ -21,7 +21,7 @@ from .entity import IndexTTSEntity
 
 PARALLEL_UPDATES = 0  # the coordinator reads for all
 
-_STATES: Final = ["ready", "degraded", "loading", "draining"]
+_STATES: Final = ["ready", "degraded", "loading", "asleep", "paused", "draining"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,11 @@ _SENSORS: Final = (
     IndexTTSSensorDescription(
         key="model",
         value_fn=lambda status: status.model_name,
+    ),
+    IndexTTSSensorDescription(
+        key="generation",
+        entity_registry_enabled_default=False,
+        value_fn=lambda status: status.generation,
     ),
 )
 

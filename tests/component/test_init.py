@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.indextts import PLATFORMS
 from custom_components.indextts.client import (
     IndexTTSAuthError,
     IndexTTSConnectionError,
@@ -90,7 +91,7 @@ async def test_an_entry_that_is_removed_leaves_nothing(
     assert not dr.async_entries_for_config_entry(device_registry, loaded.entry_id)
     assert not er.async_entries_for_config_entry(entity_registry, loaded.entry_id)
     assert not [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
-    assert not hass.states.async_entity_ids(["tts", "sensor"])
+    assert not hass.states.async_entity_ids([*PLATFORMS])
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,20 @@ async def test_a_loading_daemon_is_asked_again_soon(
     assert state(hass) == STATE_UNKNOWN
     await later(hass, freezer, 25)
     assert state(hass) == STATE_UNAVAILABLE
+
+
+async def test_a_paused_daemon_is_asked_no_more_often_than_one_that_speaks(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, freezer: FrozenDateTimeFactory
+) -> None:
+    client.readiness.return_value = Readiness(ready=False, state="paused")
+    await later(hass, freezer, 31)
+    assert state(hass) == STATE_UNAVAILABLE
+    client.info.reset_mock()
+    await later(hass, freezer, 20)
+    client.info.assert_not_called()
+    client.readiness.return_value = Readiness(ready=True, state="paused")  # another speaks
+    await later(hass, freezer, 11)
+    assert state(hass) == STATE_UNKNOWN
 
 
 async def test_a_daemon_that_shut_down_is_not_asked_more_often_than_any_that_is_away(

@@ -69,14 +69,14 @@ def test_every_error_has_its_sentence_where_it_can_appear() -> None:
         "refused",
     }
     assert set(ENGLISH["exceptions"]) == (
-        known | OPTION_PLACEHOLDERS.keys() | {"no_audio", "no_url", "stopped"}
+        known | OPTION_PLACEHOLDERS.keys() | {"no_audio", "no_url", "reload_rejected", "stopped"}
     )
 
 
 def test_no_sentence_of_our_own_is_missing_or_idle() -> None:
     raised = set(re.findall(r"\bfailure\(\"(\w+)\"", code()))
     refused = {f"option_{key}" for key in re.findall(r"refused_option\(\s*\w+, \"(\w+)\"", code())}
-    assert raised == {"loading", "no_audio", "no_url", "stopped"}
+    assert raised == {"loading", "no_audio", "no_url", "reload_rejected", "stopped"}
     assert refused == OPTION_PLACEHOLDERS.keys()
 
 
@@ -108,6 +108,7 @@ def test_a_sentence_names_nothing_that_its_error_does_not_know() -> None:
         "not_indextts": {"address"},
         "other_instance": {"address", "other"},
         "refused": {"message"},
+        "reload_rejected": {"problem"},
         **{key: {"option", *names} for key, names in OPTION_PLACEHOLDERS.items()},
     }
     config, exceptions = ENGLISH["config"], ENGLISH["exceptions"]

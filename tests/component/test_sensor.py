@@ -17,9 +17,9 @@ from pytest_homeassistant_custom_component.common import (
 from syrupy.assertion import SnapshotAssertion
 
 import custom_components.indextts
-from custom_components.indextts.client import IndexTTSConnectionError
+from custom_components.indextts.client import IndexTTSConnectionError, Readiness
 from custom_components.indextts.sensor import _SENSORS, _STATES, IndexTTSSensor
-from tests.component.sample import INFO, LOADING, STATUS
+from tests.component.sample import INFO, LOADING, OLD_STATUS, STATUS
 
 FOLDER = Path(custom_components.indextts.__file__).parent
 NO_ANSWER = IndexTTSConnectionError("no answer", address="http://192.168.1.20:8818")
@@ -59,6 +59,7 @@ async def test_figures_for_the_curious_are_off_until_asked_for(
     entities = er.async_entries_for_config_entry(entity_registry, loaded.entry_id)
     assert {entity.translation_key for entity in entities if entity.disabled} == {
         "first_audio",
+        "generation",
         "real_time_factor",
     }
 
@@ -70,6 +71,25 @@ async def test_a_daemon_that_loads_is_watched_while_it_does(
     client.status.return_value = replace(STATUS, state="loading", waiting=4)
     await loaded.runtime_data.async_refresh()
     assert (state(hass, "state"), state(hass, "queue")) == ("loading", "4")
+
+
+@pytest.mark.parametrize("word", ["asleep", "paused"])
+async def test_a_daemon_that_left_the_graphics_card_says_so(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, word: str
+) -> None:
+    client.readiness.return_value = Readiness(ready=True, state=word)
+    client.status.return_value = replace(STATUS, state=word)
+    await loaded.runtime_data.async_refresh()
+    assert state(hass, "state") == word
+
+
+@pytest.mark.usefixtures("every_sensor_on")
+async def test_a_daemon_from_before_reloading_has_no_generation(
+    hass: HomeAssistant, entry: MockConfigEntry, client: MagicMock
+) -> None:
+    client.status.return_value = OLD_STATUS
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert (state(hass, "generation"), state(hass, "state")) == (STATE_UNKNOWN, "ready")
 
 
 async def test_an_absent_daemon_shows_nothing_until_it_is_back(

@@ -21,7 +21,17 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.indextts.const import DOMAIN
-from tests.component.sample import INFO, INSTANCE_ID, LANGUAGES, MOODS, STATUS, TOKEN, VOICES
+from tests.component.sample import (
+    INFO,
+    INSTANCE_ID,
+    LANGUAGES,
+    MODELS,
+    MOODS,
+    OPERATION,
+    STATUS,
+    TOKEN,
+    VOICES,
+)
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -50,6 +60,8 @@ class Address:
             "/v1/languages": asdict(LANGUAGES),
             "/v1/voices": {"voices": [asdict(voice) for voice in VOICES]},
             "/v1/moods": {"moods": [{"id": mood} for mood in MOODS]},
+            "/v1/models": {"data": [asdict(model) for model in MODELS]},
+            "/v1/prewarm": {"operation": asdict(OPERATION)},
             "/v1/status": asdict(STATUS) | {"queue": asdict(STATUS), "recent": asdict(STATUS)},
         }
         return web.json_response(answers[request.path])
@@ -117,6 +129,7 @@ async def test_it_goes_out_only_where_it_is_asked_for(
         ("/v1/info", None),
         ("/readyz", None),
         ("/v1/status", BEARER),
+        ("/v1/models", BEARER),
         ("/v1/languages", BEARER),
         ("/v1/voices", BEARER),
         ("/v1/moods", BEARER),
@@ -154,3 +167,18 @@ async def test_another_daemon_that_came_since_the_last_look_hears_neither_it_nor
     with pytest.raises(HomeAssistantError, match="Another IndexTTS daemon, attic, answers"):
         await speak(hass)
     assert address.heard == [("/v1/info", None)]
+
+
+async def test_another_daemon_that_came_since_the_last_look_is_not_told_what_to_do(
+    hass: HomeAssistant, loaded: MockConfigEntry, address: Address
+) -> None:
+    press = {"entity_id": "button.nas_prewarm"}
+    address.heard.clear()
+    await hass.services.async_call("button", "press", press, blocking=True)
+    assert address.heard[:2] == [("/v1/info", None), ("/v1/prewarm", BEARER)]
+
+    address.tenant = TENANT
+    address.heard.clear()
+    with pytest.raises(HomeAssistantError, match="Another IndexTTS daemon, attic, answers"):
+        await hass.services.async_call("button", "press", press, blocking=True)
+    assert {*address.heard} == {("/v1/info", None)}

@@ -589,6 +589,20 @@ async def test_a_choice_that_changes_the_sound_makes_it_anew(
     assert client.speak.call_count == (2 if anew else 1)
 
 
+async def test_a_voice_chosen_at_hand_speaks_the_next_message_without_a_reload(
+    get_speech: Callable[..., Any], loaded: MockConfigEntry, client: MagicMock
+) -> None:
+    await get_speech()
+    choice = {"entity_id": "select.nas_default_voice", "option": "Heart (heart)"}
+    await loaded.runtime_data.hass.services.async_call(
+        "select", "select_option", choice, blocking=True
+    )
+    await get_speech()
+    assert client.speak.call_count == 2
+    assert order(client).voice == "heart"
+    assert client.info.call_count == 3  # one look at setup, and once before each message
+
+
 async def test_each_mood_is_kept_apart_and_heard_again(
     get_speech: Callable[..., Any], client: MagicMock
 ) -> None:
