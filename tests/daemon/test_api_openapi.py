@@ -1,6 +1,7 @@
 """The published contract: valid, the routes that run, and to the letter what the server does."""
 
 from collections.abc import Iterator
+import io
 import json
 import re
 from typing import Any
@@ -18,6 +19,7 @@ from indextts_daemon.api.openapi import document
 from indextts_daemon.api.routes import ROUTES
 from indextts_daemon.errors import InvalidRequestError
 from tests.daemon.door import Door, Opener
+from tests.daemon.recordings import RATE, encoded, heart
 
 CONTRACT = document(ROUTES)
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -338,6 +340,21 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
 
 JSON = {"Content-Type": "application/json"}
 YAML = {"Content-Type": "application/yaml"}
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+SPOKEN = encoded(heart()[: 5 * RATE])
+
+
+def form(audio: bytes | None = SPOKEN, **fields: str) -> dict[str, Any]:
+    """Make a request with a form."""
+    held = [(name, value.encode()) for name, value in fields.items()]
+    parts = [*held, *([] if audio is None else [("audio", audio)])]
+    lines = [
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in parts
+    ]
+    return {"data": io.BytesIO(b"".join(lines) + b"--x--\r\n"), "headers": FORM}
+
+
 NO_TOKEN = {"Authorization": ""}
 # method, path as in the contract, what differs in the request, expected status
 CALLS: list[tuple[str, str, dict[str, Any], int]] = [
@@ -372,6 +389,26 @@ CALLS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/v1/voices", {"headers": {"If-None-Match": "*"}}, 304),
     ("GET", "/v1/voices/{id}", {"id": "fake-01"}, 200),
     ("GET", "/v1/voices/{id}", {"id": "nobody"}, 404),
+    ("POST", "/v1/voices/analyze", form(), 200),
+    ("POST", "/v1/voices/analyze", form(encoded(heart()[:RATE])), 200),
+    ("POST", "/v1/voices/analyze", form(b"no sound"), 415),
+    ("POST", "/v1/voices/analyze", form(None), 422),
+    ("POST", "/v1/voices/analyze", {"data": b"{}", "headers": JSON}, 415),
+    ("POST", "/v1/voices/analyze", {"data": b"--y", "headers": FORM}, 400),
+    ("POST", "/v1/voices", form(id="anna", consent="Yes."), 201),
+    ("POST", "/v1/voices", form(id="anna", consent="Yes."), 409),
+    ("POST", "/v1/voices", form(id="bob", consent=""), 422),
+    ("POST", "/v1/voices", form(encoded(heart()[:RATE]), id="bob", consent="Yes."), 422),
+    ("POST", "/v1/voices", form(bytes(21 << 20), id="bob", consent="Yes."), 413),
+    ("GET", "/v1/voices", {}, 200),
+    ("GET", "/v1/voices/{id}", {"id": "anna"}, 200),
+    ("PUT", "/v1/voices/{id}", {"id": "anna", **form(consent="Yes.")}, 200),
+    ("PUT", "/v1/voices/{id}", {"id": "nobody", **form(consent="Yes.")}, 404),
+    ("PUT", "/v1/voices/{id}", {"id": "fake-01", **form(consent="Yes.")}, 409),
+    ("DELETE", "/v1/voices/{id}", {"id": "anna", "headers": {"If-Match": '"old"'}}, 412),
+    ("DELETE", "/v1/voices/{id}", {"id": "anna"}, 200),
+    ("DELETE", "/v1/voices/{id}", {"id": "nobody"}, 404),
+    ("DELETE", "/v1/voices/{id}", {"id": "fake-01"}, 409),
     ("GET", "/v1/audio/speech/stream", {}, 426),
     ("GET", "/metrics", {}, 200),
     ("GET", "/v1/models/{id}/versions", {"id": "fake"}, 200),

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import voluptuous as vol
 
+from indextts_daemon.audio.coach import Severity
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
 from indextts_daemon.metrics import MODEL_STATES, SCOPES
 from indextts_daemon.service.operations import Result
+from indextts_daemon.service.sidecars import NAME_LENGTH
 from indextts_daemon.service.versions import Standing
 from indextts_daemon.speech import EMOTIONS, PRONUNCIATIONS
 
@@ -26,16 +28,45 @@ def _answer(fields: Mapping[str, object]) -> vol.Schema:
     )
 
 
+_MEASURED = Number(low=-(2**31), high=2**31)
+QUALITY = _answer(
+    {
+        "words": SENTENCE,
+        "usable": bool,
+        "duration_s": _MEASURED,
+        "speech_s": _MEASURED,
+        "level_dbfs": _MEASURED,
+        "snr_db": _MEASURED,
+        "bandwidth_hz": _MEASURED,
+        "clipped_share": _MEASURED,
+        "silence_share": _MEASURED,
+        "findings": [
+            _answer(
+                {
+                    "code": WORD,
+                    "severity": OneOf(values=tuple(str(each) for each in Severity)),
+                    "message": SENTENCE,
+                }
+            )
+        ],
+    }
+)
 VOICE = _answer(
     {
         "id": IDENTIFIER,
-        "name": WORD,
+        "name": Text(most=NAME_LENGTH),
         "languages": [WORD],
         "models": [IDENTIFIER],
         "moods": [IDENTIFIER],
         "revision": WORD,
+        "quality": vol.Any(None, QUALITY),
+        "consent": vol.Any(None, bool, SENTENCE),
+        "protected": bool,
+        "state": OneOf(values=("ready", "stale_invalid")),
+        "reason": vol.Any(None, SENTENCE),
     }
 )
+ANALYZED = _answer({"quality": QUALITY})
 VOICES = _answer({"voices": [VOICE]})
 _WEIGHT = Number(low=0, high=1)
 MOODS = _answer(
@@ -245,6 +276,9 @@ _ERROR = _answer(
 PROBLEM = _answer({"error": _ERROR})
 REFUSED = vol.Schema(  # the operation where it was begun
     {vol.Required("error"): _ERROR, vol.Optional("operation"): OPERATION}, extra=vol.ALLOW_EXTRA
+)
+NOT_TAKEN_UP = vol.Schema(  # the quality where it could be listened to
+    {vol.Required("error"): _ERROR, vol.Optional("quality"): QUALITY}, extra=vol.ALLOW_EXTRA
 )
 REJECTED = vol.Schema(  # only the error where it was refused before it began
     {vol.Required("error"): _ERROR}

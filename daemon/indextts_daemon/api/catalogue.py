@@ -1,17 +1,13 @@
-"""What can be said: voices, languages, models, and the bounds of every parameter."""
-
-import hashlib
-import json
+"""What can be said: languages, models, and the bounds of every parameter."""
 
 from aiohttp import web
 
 from indextts_daemon.audio.output import DEFAULT_SAMPLE_RATE, FORMATS, SAMPLE_RATES
-from indextts_daemon.errors import VoiceNotFoundError
-from indextts_daemon.speech import EMOTIONS, Voice
+from indextts_daemon.speech import EMOTIONS
 from indextts_daemon.text.language import language_name, match
 from indextts_daemon.worker.handle import WorkerState
 
-from .keys import SERVICES, Services
+from .keys import SERVICES
 from .schema import (
     INTENSITY,
     MAX_INPUT_CHARACTERS,
@@ -21,31 +17,6 @@ from .schema import (
     SPEED,
 )
 from .validators import Number
-
-
-async def voices(request: web.Request) -> web.Response:
-    """List every voice of the loaded models; the ETag changes when the list does."""
-    services = request.app[SERVICES]
-    shapes = [_shape(voice, services) for voice in services.pool.voices().values()]
-    body = json.dumps({"voices": shapes})
-    etag = hashlib.sha256(body.encode()).hexdigest()[:16]
-    known = request.if_none_match or ()
-    response = (
-        web.Response(status=304)
-        if any(tag.value in {etag, "*"} for tag in known)
-        else web.Response(text=body, content_type="application/json")
-    )
-    response.etag = etag
-    return response
-
-
-async def voice(request: web.Request) -> web.Response:
-    """Show one voice. Raises VoiceNotFoundError."""
-    services = request.app[SERVICES]
-    found = services.pool.voices().get(request.match_info["id"])
-    if found is None:
-        raise VoiceNotFoundError("There is no such voice. GET /v1/voices lists them.", param="id")
-    return web.json_response(_shape(found, services))
 
 
 async def languages(request: web.Request) -> web.Response:
@@ -126,20 +97,3 @@ async def capabilities(request: web.Request) -> web.Response:
 def _bounds(number: Number, default: float | None = None) -> dict[str, float]:
     bounds = {"min": number.low, "max": number.high}
     return bounds if default is None else bounds | {"default": default}
-
-
-def _shape(voice: Voice, services: Services) -> dict[str, object]:
-    feels = any(
-        "emotion" in model.info.parameters
-        for model in services.pool
-        if model.info is not None and model.id in voice.models
-    )
-    recorded = [mood for mood, _ in voice.moods]
-    return {
-        "id": voice.id,
-        "name": voice.name,
-        "languages": voice.languages,
-        "models": voice.models,
-        "moods": sorted({*services.generations.current.moods, *recorded}) if feels else [],
-        "revision": voice.revision,
-    }

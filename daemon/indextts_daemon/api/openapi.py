@@ -13,6 +13,7 @@ from indextts_daemon import __version__
 
 from . import answers, schema
 from .route import ROUTE_TABLE, Route
+from .upload import AUDIO
 from .validators import IDENTIFIER, json_schema
 
 # What one field says about another, which a table of fields cannot: Opus has one rate only.
@@ -110,6 +111,9 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
+    if route.form is not None:
+        form = {"multipart/form-data": {"schema": _form(route.form)}}
+        operation["requestBody"] = {"required": True, "content": form}
     return operation
 
 
@@ -126,6 +130,15 @@ def _content(body: vol.Schema | tuple[str, ...]) -> dict[str, Any]:
     if isinstance(body, tuple):
         return {kind: {"schema": {"type": "string"}} for kind in body}
     return {"application/json": {"schema": _body(body)}}
+
+
+def _form(fields: vol.Schema) -> dict[str, Any]:
+    made = json_schema(fields)
+    audio = {"type": "string", "contentMediaType": "audio/*"}
+    return made | {
+        "properties": {AUDIO: audio, **made.get("properties", {})},
+        "required": [AUDIO, *made.get("required", [])],
+    }
 
 
 def _body(body: vol.Schema) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Route:
     path: str
     handler: Handler
     body: vol.Schema | tuple[str, ...] | None = None  # or the media types of a document
+    form: vol.Schema | None = None  # instead of a body: what is said beside the part `audio`
     answers: dict[int, vol.Schema | str | None] = field(default_factory=dict)  # or a media type
     errors: tuple[int, ...] = (401, 500)
     query: dict[str, str] = field(default_factory=dict)  # a switch, and what it does

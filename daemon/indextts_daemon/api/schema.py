@@ -14,6 +14,7 @@ from indextts_daemon.audio.output import FORMATS, SAMPLE_RATES, OutputFormat
 from indextts_daemon.errors import InvalidRequestError
 from indextts_daemon.service.feelings import FeelingOrder
 from indextts_daemon.service.routing import AUTO, SpeechOrder
+from indextts_daemon.service.sidecars import CONSENT_LENGTH, NAME_LENGTH
 from indextts_daemon.speech import EMOTIONS
 
 from .problems import InvalidJsonError, SlowBodyError, UnsupportedMediaTypeError
@@ -131,6 +132,20 @@ ACTIVATE = vol.Schema(
     {vol.Optional("version", description="Of the model; absent, the one chosen."): IDENTIFIER}
 )
 NOTHING = vol.Schema({})
+_SAID_OF_VOICE = {
+    vol.Optional("name", description="Shown to people; the id if absent."): Text(
+        least=1, most=NAME_LENGTH
+    ),
+    vol.Optional(
+        "languages", description="Tags with commas; all that the model speaks if absent."
+    ): Text(most=512),
+    vol.Required("consent", description="Who agreed to the use of this voice, and when."): Text(
+        least=1, most=CONSENT_LENGTH
+    ),
+}
+ADDED_VOICE = vol.Schema({vol.Required("id"): IDENTIFIER, **_SAID_OF_VOICE})
+REPLACED_VOICE = vol.Schema(_SAID_OF_VOICE)
+ANALYZED = vol.Schema({})
 ROLLBACK = vol.Schema(
     {
         vol.Optional("version", description="Of those kept; absent, the one before."): Number(
