@@ -33,7 +33,8 @@ def choose(settings: Settings, data_dir: Path, *, gpu: Gpu | None = None) -> Cho
     if trouble := _in_the_way(settings, data_dir, gpu):
         reason = f"IndexTTS is not used: {trouble}"
         return Choice(engine="embedded", reason=reason, model="embedded")
-    return _indextts("It is installed, and has a GPU and a model.", settings, data_dir)
+    on = "a model, and runs on the processor" if settings.indextts.device == "cpu" else ""
+    return _indextts(f"It is installed, and has {on or 'a GPU and a model'}.", settings, data_dir)
 
 
 def model_folder(settings: Settings, data_dir: Path) -> Path:

@@ -80,15 +80,19 @@ def build(
         queue = JobQueue(capacity=settings.queue.capacity, metrics=metrics)
         casting = _casting(spec, voices)
         model = Model(spec, queue=queue, metrics=metrics, events=events, casting=casting)
-        if casting is not None:
-            model.on_ready = cast
+        model.before_load = make_room
+        model.on_ready = welcome
         return model
 
-    def cast(model: Model) -> None:
-        """Give a model that has loaded by itself the voices of the recordings."""
+    async def make_room(model: Model) -> None:
+        await memory.make_room(model)
+
+    def welcome(model: Model) -> None:
+        """Note what it holds, and give it the voices of the recordings if it loaded by itself."""
+        memory.note(model)
         now = generations.current
-        new = now.models.get(model.id) is model and model not in now.voices
-        if new and "voices" in reloader.scopes:
+        by_itself = now.models.get(model.id) is model and model not in now.voices
+        if by_itself and model.recast is not None and "voices" in reloader.scopes:
             reloader.follow("voices", who="start")
 
     lineup = planner.plan(settings, versions.activation)
@@ -104,7 +108,7 @@ def build(
         )
     )
     card = Card(metrics)
-    residency = Residency(generations, operations, metrics, card)
+    residency = Residency(generations, operations)
     sharing = Sharing(
         generations,
         operations,

@@ -70,6 +70,7 @@ class Guest:
     last_used_at: float = 0.0
     fails: str = ""  # how a load ends
     stuck: bool = False  # it cannot be unloaded
+    metrics: Metrics = field(default_factory=Metrics)
     wronged: list[str] = field(default_factory=list)
     unloads: int = 0
     loads: int = 0
@@ -120,9 +121,13 @@ class Guest:
         if self.state is not WorkerState.ready:
             raise EngineUnavailableError(self.fails or "It was sent away.")
 
-    async def unload(self, *, timeout_s: float) -> None:
+    async def unload(
+        self, *, timeout_s: float, reason: str | None = None, turn_away: bool = False
+    ) -> None:
         if self.stuck:
             raise RuntimeError(self.id)
+        if reason is not None:
+            self.metrics.evicted(reason)
         begun = self.clock.now
         quiet = asyncio.create_task(self._quiet.wait())
         late = asyncio.create_task(self.clock.sleep(timeout_s))
@@ -261,11 +266,12 @@ def make_house(
         Generation(settings=settings_of(flags), models=shown, default=models[0])
     )
     operations, card = Operations(bus), Card(metrics, look)
-    residency = Residency(generations, operations, metrics, card)
+    residency = Residency(generations, operations)
     book = PauseBook(bus, metrics, file)
     sharing = Sharing(generations, operations, residency, book, card)
     for guest in guests.values():
         guest.allowed = sharing.may_use_gpu
+        guest.metrics = metrics
     return House(
         clock=clock,
         screen=screen,

@@ -7,7 +7,7 @@ import pytest
 from indextts_daemon.errors import EngineUnavailableError, SpeechError
 from indextts_daemon.service.operations import Result
 from indextts_daemon.worker.handle import WorkerState
-from tests.daemon.shared_card import GIB, House, make_house, settle
+from tests.daemon.shared_card import House, make_house, settle
 
 THREE = ("indextts-2", "indextts-2-5", "lena", "embedded")
 READY, UNLOADED = WorkerState.ready, WorkerState.unloaded
@@ -107,84 +107,6 @@ async def test_one_that_cannot_be_unloaded_is_told_and_tried_again(
 
 def chosen(models: Any) -> list[str] | None:
     return None if models is None else [model.id for model in models]
-
-
-@pytest.mark.parametrize(
-    ("need", "budget", "going"),
-    [
-        (2, None, []),  # 4 of 16 are free
-        (4, None, []),
-        (5, None, ["lena"]),
-        (9, None, ["lena", "indextts-2"]),
-        (13, None, None),
-        (3, 11, []),  # 8 of 11 are held
-        (4, 11, ["lena"]),
-        (5, 100, ["lena"]),  # the card is smaller than the budget
-        (12, 11, None),
-    ],
-)
-async def test_the_least_recently_used_make_room(
-    need: float, budget: float | None, going: list[str] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 16 GiB others hold 4, and two models 4 each."""
-    flags = {} if budget is None else {"models__memory_budget_gib": budget}
-    house = make_house(monkeypatch, models=THREE, **flags)
-    house.screen.others = {5: 4.0}
-    for guest, used_at in (("indextts-2", 3.0), ("lena", 1.0), ("embedded", 0.0)):
-        house.guests[guest].memory_bytes = 4 * GIB
-        house.guests[guest].last_used_at = used_at
-    new = house.guests["indextts-2-5"]
-    new.state = UNLOADED
-    found = await house.residency.evict_for(int(need * GIB), keep=new)
-    assert chosen(found) == going
-
-
-async def test_nobody_who_speaks_is_pinned_or_is_asked_for_makes_room(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pinned: Any = ["lena"]
-    house = make_house(
-        monkeypatch, models=THREE, models__pinned=pinned, models__memory_budget_gib=12
-    )
-    house.guests["indextts-2-5"].speak()
-    assert chosen(await house.residency.evict_for(GIB, keep=house.model)) is None
-    house.guests["indextts-2-5"].finish()
-    assert chosen(await house.residency.evict_for(GIB, keep=house.model)) == ["indextts-2-5"]
-
-
-async def test_without_a_card_everything_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = make_house(monkeypatch)
-    house.screen.dead = True
-    assert await house.residency.evict_for(99 * GIB, keep=house.model) == ()
-
-
-async def test_a_load_sends_away_who_has_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = make_house(monkeypatch, models=THREE, models__memory_budget_gib=13)
-    new = house.guests["indextts-2-5"]
-    new.state = UNLOADED
-    house.guests["lena"].last_used_at = 1.0
-    operation = house.sharing.prewarm("indextts-2-5", who="api")
-    await settle()
-    await house.ticks(2)
-    assert (await house.done(operation)).result is Result.applied
-    assert states(house) == {
-        "indextts-2": "ready",
-        "indextts-2-5": "ready",
-        "lena": "unloaded",
-        "embedded": "ready",
-    }
-    assert house.figure("model_evictions_total", reason="budget") == 1
-
-
-async def test_a_load_that_nobody_can_make_room_for_is_refused_and_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    house = make_house(monkeypatch, models=THREE, models__memory_budget_gib=5)
-    house.model.state = UNLOADED
-    before = states(house)
-    operation = await house.done(house.sharing.prewarm(who="api"))
-    assert (operation.result, operation.code) == (Result.rejected, "insufficient_memory")
-    assert states(house) == before
 
 
 async def test_a_load_asks_before_each_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -285,3 +285,39 @@ async def test_whose_model_dies_before_it_sounds_is_spoken_by_the_next(house: Ho
     assert house.model.worker is not None
     house.model.worker._put_down(WorkerEnd.hang, "As a watchdog would.")
     assert await speaking == {1}
+
+
+async def test_a_crowd_without_pause_does_not_keep_a_model_from_being_unloaded(
+    house: House,
+) -> None:
+    async def chatter() -> set[int]:
+        heard: set[int] = set()
+        while len(pids) < 2:
+            heard |= await house.speak()
+        return heard
+
+    pids = {house.pid()}
+    crowd = [asyncio.create_task(chatter()) for _ in range(6)]
+    await until(lambda: house.model.queue.in_flight > 2)
+    async with asyncio.timeout(20):
+        await house.model.unload(timeout_s=20)
+    assert not is_running(*pids)
+    await until(lambda: house.model.worker is not None and house.model.worker.pid is not None)
+    pids.add(house.pid())
+    assert await asyncio.gather(*crowd) == [{1}] * 6  # nobody was lost, and the next one served
+
+
+async def test_who_waits_for_a_model_that_leaves_for_others_is_turned_away_at_once(
+    house: House,
+) -> None:
+    story = [asyncio.create_task(house.speak(STORY)) for _ in range(house.model.queue.slots)]
+    await until(lambda: house.model.queue.in_flight == house.model.queue.slots)
+    late = asyncio.create_task(house.speak())
+    await until(lambda: house.model.queue.waiting == 1)
+    leaving = asyncio.create_task(house.model.unload(timeout_s=20, turn_away=True))
+    async with asyncio.timeout(20):
+        with pytest.raises(EngineUnavailableError):
+            await late
+        assert await asyncio.gather(*story) == [{1}] * len(story)
+        await leaving
+    assert house.model.state is WorkerState.unloaded

@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from indextts_daemon.metrics import SCOPES
-from indextts_daemon.service.operations import Operations
+from indextts_daemon.service.operations import Operations, Result
 
 from .keys import SERVICES
 
@@ -88,7 +88,8 @@ def _last_reloads(operations: Operations) -> dict[str, object]:
     """Say of each scope how the last change of it ended, as far as that is kept."""
     last: dict[str, object] = {}
     for one in operations.listed():
-        if one.ended_at is not None and one.scope in SCOPES:
+        refused = one.result is Result.rejected and one.action != "reload"  # the files are fine
+        if one.ended_at is not None and one.scope in SCOPES and not refused:
             last.setdefault(
                 one.scope,
                 {

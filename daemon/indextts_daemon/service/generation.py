@@ -41,9 +41,9 @@ class Binding:
         self._generations = generations
         self.renew()
 
-    def settle(self, model: Model) -> None:
-        """Say that of all models it needs this one only."""
-        self.needs = frozenset({model})
+    def settle(self, *models: Model) -> None:
+        """Say that of all models it may need these only."""
+        self.needs = frozenset(models)
         self._generations.let_go()
 
     def renew(self) -> None:

@@ -158,11 +158,23 @@ class MemoryGuard:
         leaving = [by_id[id_] for id_ in decision.leaving]
         return Entrance(mode=decision.mode, reason=decision.why, leaving=leaving)
 
+    async def make_room(self, model: Model) -> None:
+        """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
+        current = self._generations.current
+        others = [one for one in current.models.values() if one is not model and one.worker]
+        entrance = await self.entrance(model.spec, residents=others, replaced=None)
+        for other in entrance.leaving:
+            await other.unload(timeout_s=0, reason="budget")
+
     def look(self) -> None:
         """Note what the models hold that are loaded now."""
         for model in self._generations.current.models.values():
-            if (held := _measured(model)) is not None:
-                self._needs.note(model.spec, held)
+            self.note(model)
+
+    def note(self, model: Model) -> None:
+        """Note what a model holds, if it is loaded."""
+        if (held := _measured(model)) is not None:
+            self._needs.note(model.spec, held)
 
     async def save(self) -> None:
         """Note what the models hold, and write down what is new of it."""

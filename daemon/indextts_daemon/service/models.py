@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Protocol
 
-from indextts_daemon.errors import EngineUnavailableError, place_of
+from indextts_daemon.errors import EngineUnavailableError, SpeechError, place_of
 from indextts_daemon.gpu import held_by
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.speech import ModelInfo, Say, Voice, say_nothing
@@ -24,6 +24,7 @@ BACKOFF_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 30.0)  # before the nth start in a r
 STEADY_S = 60.0  # a worker that was ready for this long starts the backoff anew
 STOP_TIMEOUT_S = 5.0
 LEAST_RETRY_S = 1.0
+FULL = "insufficient_memory"
 SOON_S = 5.0  # a model that loads within this is waited for rather than replaced
 
 
@@ -57,6 +58,7 @@ class Model:
         self.spec = spec
         self.queue = queue
         self.recast: Recast | None = partial(self._recast, casting) if casting else None
+        self.before_load: Callable[[Model], Awaitable[None]] | None = None  # or SpeechError
         self.on_ready: Callable[[Model], None] | None = None
         self.on_trouble: Callable[[], None] | None = None  # it died, or failed on a job
         self.on_progress: Say = say_nothing
@@ -70,6 +72,7 @@ class Model:
         self._keeper: asyncio.Task[None] | None = None
         self._reason: str | None = None
         self._closed = False
+        self._leaving = False  # it is being unloaded
         self._on_trial = False  # it is loaded once, and not again where that fails
         self.asleep = False  # it was unloaded, and has not been loaded again
         self.held = False  # it must not be started now
@@ -96,7 +99,7 @@ class Model:
     def state(self) -> WorkerState:
         """What its process is doing."""
         if self._worker is not None:
-            return self._worker.state
+            return WorkerState.draining if self._leaving else self._worker.state
         if self._preparing:
             return WorkerState.loading
         return WorkerState.failed if self.load_failed else WorkerState.unloaded
@@ -161,15 +164,30 @@ class Model:
             raise self._unavailable()
         return self._worker
 
-    async def unload(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Let who came be spoken to for `timeout_s`, then end the process; it may be kept again."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self.queue.idle()
-        self.queue.close(self._unavailable)
-        await self._end()
-        self._reason, self.asleep = None, self.info is not None
+    async def unload(
+        self, *, timeout_s: float, reason: str | None = None, turn_away: bool = False
+    ) -> None:
+        """Let what is being spoken be spoken, for `timeout_s`, and end the process.
+
+        It is counted by its `reason`, one of the metrics' EVICTIONS, if it has one. Who waits is
+        served by the next one, which is then started; or is turned away at once.
+        """
+        if reason is not None and self._worker is not None:
+            self._metrics.evicted(reason)
+        self._leaving, self.asleep = True, self.info is not None
+        self.queue.close(self._unavailable, hold=not turn_away)
         self._on_state(self.state)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self.queue.still()
+            await self._end()
+        finally:
+            self._leaving = False
+        self._reason = None
+        self._on_state(self.state)
+        if self.queue.waiting:
+            self.keep()
 
     async def close(self) -> None:
         """End the worker; it is not started again."""
@@ -236,9 +254,11 @@ class Model:
     async def _live(self) -> bool:
         """Run one worker to its end; tell whether that was long in coming."""
         try:
+            if self.before_load is not None and not self._on_trial:  # who tries it made room
+                await self.before_load(self)
             spec = await self._prepared()
-        except EngineUnavailableError as err:
-            self._note_failure(err)
+        except SpeechError as err:
+            self._note_failure(EngineUnavailableError(err.message, code=err.error_code))
             return False
         self._worker = worker = WorkerHandle(
             spec,
@@ -278,7 +298,7 @@ class Model:
         self.asleep = False
         self.queue.close(self._unavailable, hold=False)
         self._metrics.model_loads.labels(self.id, "failed").inc()
-        if err.error_code == "insufficient_memory":
+        if err.error_code == FULL:
             self._metrics.ran_out_of_memory(self.id)
         LOGGER.error("model %s did not load: %s", self.id, err.message)
 
@@ -329,5 +349,6 @@ class Model:
         left_s = self._load_at + self._load_s - time.monotonic()
         return EngineUnavailableError(
             f"The model {self.id} {what}. {self._reason or 'It is still loading.'}",
+            code=FULL if self._failure and self._failure.error_code == FULL else None,
             retry_after_s=max(LEAST_RETRY_S, abs(left_s)),
         )

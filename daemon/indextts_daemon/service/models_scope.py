@@ -146,7 +146,8 @@ class ModelsScope:
     async def _unload(self, wish: ModelsWish) -> Change:
         current = self._generations.current
         model = known(current, wish.model)
-        await model.unload(timeout_s=current.settings.models.drain_timeout_s)
+        drain_s = current.settings.models.drain_timeout_s
+        await model.unload(timeout_s=drain_s, reason="admin")
         return Change(apply=_unchanged)
 
     def _require(self, wish: ModelsWish, activation: Activation) -> None:

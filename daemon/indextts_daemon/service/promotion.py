@@ -145,7 +145,7 @@ class Promoter:
                 async with asyncio.timeout(limits.drain_timeout_s):
                     await self._generations.unneeded(model)
             model.held = True
-            await model.unload(timeout_s=0)
+            await model.unload(timeout_s=0, reason="budget")
 
     async def _loaded_and_heard(self, model: Model, running: Running) -> None:
         model.on_progress = running.say

@@ -45,8 +45,8 @@ class JobQueue:
         self.listening = 0  # spoken to the end, and not yet heard to it
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.last_used_at = clock()  # when somebody last came or went
-        self._idle = asyncio.Event()  # nobody waits, is spoken to or listens
-        self._idle.set()
+        self._still = asyncio.Event()  # nobody is spoken to
+        self._still.set()
         self._held_s: float | None = None  # mean times, in a place and listening after it
         self._heard_s: float | None = None
         self._hold_s = self._patience_s = hold_s
@@ -81,6 +81,7 @@ class JobQueue:
     def resize(self, slots: int) -> None:
         """Admit `slots` jobs at once from now on."""
         self.slots, self._why_closed = slots, None
+        self._touch()
         self._wake()
 
     def close(self, why: Callable[[], EngineUnavailableError], *, hold: bool = True) -> None:
@@ -94,9 +95,9 @@ class JobQueue:
         for turn in self._waiting:
             self._bear_with(turn)
 
-    async def idle(self) -> None:
-        """Wait until nobody waits, is spoken to or listens."""
-        await self._idle.wait()
+    async def still(self) -> None:
+        """Wait until nobody is spoken to."""
+        await self._still.wait()
 
     async def opened(self, priority: str) -> None:
         """Wait as for a place, but only until the queue is not closed; take none.
@@ -180,10 +181,10 @@ class JobQueue:
 
     def _touch(self) -> None:
         self.last_used_at = self._clock()
-        if self.waiting or self.in_flight or self.listening:
-            self._idle.clear()
+        if self.in_flight:
+            self._still.clear()
         else:
-            self._idle.set()
+            self._still.set()
 
     def _admit(self) -> None:
         self.in_flight += 1

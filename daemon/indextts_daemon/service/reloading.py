@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import logging
 from typing import Any, Protocol, TypeVar
 
-from indextts_daemon.errors import Problem, SettingsError, SpeechError, place_of
+from indextts_daemon.errors import Problem, SpeechError, place_of
 from indextts_daemon.metrics import Metrics
 
 from .events import EventBus
@@ -134,10 +134,9 @@ class Reloader:
     async def _do(self, scope: Scope, wish: object, running: Running) -> Operation:
         try:
             change = await scope.stage(wish, running)
-        except SettingsError as err:
-            return self._refuse(running, err.error_code, err.problems)
         except SpeechError as err:
-            return self._refuse(running, err.error_code, (Problem(message=err.message),))
+            problems = getattr(err, "problems", ()) or (Problem(message=err.message),)
+            return self._refuse(running, err.error_code, problems)
         except Exception as err:  # noqa: BLE001 a fault of ours must not end reloading
             LOGGER.error("a reload of %s failed: %s", scope.name, place_of(err))  # noqa: TRY400
             message = "The daemon made a mistake; its log says where. Nothing was changed."

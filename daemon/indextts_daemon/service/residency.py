@@ -5,11 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 import logging
 from typing import Protocol
 
-from indextts_daemon.errors import EngineUnavailableError, Problem, SpeechError, place_of
-from indextts_daemon.metrics import Metrics
+from indextts_daemon.errors import EngineUnavailableError, Problem, place_of
 from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec, WorkerState
 
-from .card import Card
 from .generation import Generations
 from .operations import Operations, Result
 
@@ -17,7 +15,6 @@ LOGGER = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"  # the engine that needs no card
 IDLE = "idle"
-GIB = 2**30
 RETRY_S = 0.2
 
 
@@ -61,7 +58,9 @@ class Resident(Protocol):
         """Load it if need be, and wait for that. Raises EngineUnavailableError, QueueFullError."""
         ...
 
-    async def unload(self, *, timeout_s: float) -> None:
+    async def unload(
+        self, *, timeout_s: float, reason: str | None = None, turn_away: bool = False
+    ) -> None:
         """Let who came be spoken to within the time, then end its process; gives up a load."""
 
 
@@ -73,13 +72,9 @@ def on_card(model: Resident) -> bool:
 class Residency:
     """Unloads who is not needed; never one that is busy or pinned."""
 
-    def __init__(
-        self, generations: Generations, operations: Operations, metrics: Metrics, card: Card
-    ) -> None:
+    def __init__(self, generations: Generations, operations: Operations) -> None:
         self._generations = generations
         self._operations = operations
-        self._metrics = metrics
-        self._card = card
         self._leaving: set[Resident] = set()
         self._welcomed: dict[Resident, float] = {}  # when it was first seen loaded, or prewarmed
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,28 +98,6 @@ class Residency:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def evict_for(self, need_bytes: int, *, keep: Resident) -> tuple[Resident, ...] | None:
-        """Name whom to unload so that `keep` can hold `need_bytes` of the card.
-
-        The least recently used go first. None if not even that makes enough room.
-        """
-        spare = await self._spare(keep)
-        going: list[Resident] = []
-        for model in sorted(self._movable(), key=lambda model: model.last_used_at):
-            if spare >= need_bytes:
-                break
-            if model is not keep and on_card(model) and model.memory_bytes:
-                going.append(model)
-                spare += model.memory_bytes
-        return tuple(going) if spare >= need_bytes else None
-
-    async def make_room(self, model: Resident) -> bool:
-        """Unload whoever has to go before `model` is loaded; False if it cannot fit."""
-        if not on_card(model) or model.state is not WorkerState.unloaded:
-            return True
-        going = await self.evict_for(model.memory_bytes or 0, keep=model)
-        return going is not None and await self.evict(going, reason="budget")
-
     async def evict(self, models: Iterable[Resident], *, reason: str) -> bool:
         """Unload them once they have finished their sentences; tell whether all are gone.
 
@@ -135,26 +108,25 @@ class Residency:
         self._leaving.update(going)
         try:
             outcomes = await asyncio.gather(
-                *(model.unload(timeout_s=timeout_s) for model in going), return_exceptions=True
+                *(
+                    model.unload(timeout_s=timeout_s, reason=reason, turn_away=True)
+                    for model in going
+                ),
+                return_exceptions=True,
             )
         finally:
             self._leaving.difference_update(going)
         for model, outcome in zip(going, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 LOGGER.error("model %s was not unloaded: %s", model.id, place_of(outcome))
-            else:
-                self._metrics.evicted(reason)
         return not any(isinstance(outcome, BaseException) for outcome in outcomes)
 
     async def load(self, model: Resident, *, require: Callable[[], None]) -> None:
-        """Make room for a model and load it; before each attempt, `require` may raise.
+        """Load a model; before each attempt, `require` may raise.
 
         Raises SpeechError, TimeoutError.
         """
         async with asyncio.timeout(self._generations.current.settings.worker.load_timeout_s):
-            if not await self.make_room(model):
-                message = f"The model {model.id} does not fit into the memory. Unload another."
-                raise SpeechError(message, code="insufficient_memory")
             while True:
                 require()
                 try:
@@ -190,21 +162,6 @@ class Residency:
             running.end(Result.applied, generation=self._generations.current.number)
         else:
             running.end(Result.rejected, code="internal", errors=(STUCK,))
-
-    async def _spare(self, keep: Resident) -> float:
-        """Return how much of the card `keep` could hold beside all the others."""
-        generation = self._generations.current
-        budget_gib = generation.settings.models.memory_budget_gib
-        seen = await self._card.usage()
-        spare = float("inf") if seen is None else float(seen.free_bytes)
-        if budget_gib is None:
-            return spare
-        held = sum(
-            model.memory_bytes or 0
-            for model in generation.models.values()
-            if model is not keep and on_card(model) and model.state is not WorkerState.unloaded
-        )
-        return min(spare, budget_gib * GIB - held)
 
 
 STUCK = Problem(message="A model did not leave the GPU; the daemon's log says where.")

@@ -88,6 +88,13 @@ class Router:
         """Read the model that tells languages apart; half a second that no request should wait."""
         self._detector.load()
 
+    def candidates(self, order: SpeechOrder, generation: Generation) -> tuple[Model, ...]:
+        """Return the models one of which will speak the order. Raises ModelNotFoundError."""
+        if order.model is not None and _named(order):
+            return (known(generation, order.model),)
+        cast = _Cast(generation, self._detector)
+        return cast.default, cast.fallback
+
     async def route(self, order: SpeechOrder, generation: Generation) -> Route:
         """Choose the named model, else the default, else the fallback.
 

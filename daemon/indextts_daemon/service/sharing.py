@@ -14,10 +14,11 @@ from .neighbors import Neighbors, Tenancy
 from .operations import Operation, Operations, Result, Running
 from .pause import GAME_MODE, Pause, PauseBook
 from .pool import known
-from .residency import GIB, STUCK, Residency, Resident, on_card
+from .residency import STUCK, Residency, Resident, on_card
 
 LOGGER = logging.getLogger(__name__)
 
+GIB = 2**30
 SCOPE = "sharing"
 USUAL_REASON = "paused"
 BUSY_CARD = "Another program needs the graphics card."

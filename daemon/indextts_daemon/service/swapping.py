@@ -72,6 +72,8 @@ class Swapper:
             for id_ in self._to_prove(lineup, fresh, wanted):
                 model = fresh.get(id_) or current.models[id_]
                 replaced = current.models.get(id_) if id_ in fresh else None
+                if id_ == lineup.default != current.default:
+                    replaced = current.models[current.default]
                 seats[model] = await self._promoted(model, replaced, running)
                 if model.recast is not None:  # others may have come while it loaded
                     voices[model] = await model.recast(running.say)

@@ -145,6 +145,7 @@ class Speech:
 
     async def _try(self, router: Router) -> None:
         await self.close()
+        self._binding.settle(*router.candidates(self.order, self.generation))
         route = await router.route(self.order, self.generation)
         self._binding.settle(route.model)
         async with AsyncExitStack() as stack:

@@ -36,8 +36,8 @@ class WorkerProcess(asyncio.BufferedProtocol):
             ours.settimeout(0)
             loop = asyncio.get_running_loop()
             await loop.connect_accepted_socket(lambda: process, ours)
-            try:
-                process._process = await asyncio.create_subprocess_exec(
+            starting = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
                     *(sys.executable, "-P", "-m", "indextts_daemon.worker", str(theirs.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=sys.__stderr__.fileno() if sys.__stderr__ else None,
@@ -45,8 +45,15 @@ class WorkerProcess(asyncio.BufferedProtocol):
                     env=child_environment(),
                     process_group=0,  # so that what it starts can be ended with it
                 )
+            )
+            try:
+                process._process = await asyncio.shield(starting)
             except BaseException:
                 process._close()
+                await asyncio.wait({starting})  # nobody else will see its end
+                if not starting.exception():
+                    process._process = starting.result()
+                    await process.end()
                 raise
         return process
 
