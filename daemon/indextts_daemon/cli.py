@@ -107,12 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_actions(models, data=data, address=address)
 
     voices = commands.add_parser("voices", help="look after recordings of voices")
-    recordings = voices.add_subparsers(required=True, metavar="ACTION")
-    listed = recordings.add_parser("list", parents=[data], help="show what is here")
-    listed.set_defaults(run=_list_voices)
-    judged = recordings.add_parser("check", help="say how good recordings are")
-    judged.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    judged.set_defaults(run=_check_recordings)
+    _add_voice_actions(voices, data=data, address=address)
 
     _add_config_actions(commands.add_parser("config", help="see and change settings"), address)
     reload = commands.add_parser("reload", parents=[address], help="read again what is on the disk")
@@ -140,6 +135,39 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--quick", action="store_true", help="half a minute instead of three")
     bench.set_defaults(run=_bench)
     return parser
+
+
+def _add_voice_actions(
+    voices: argparse.ArgumentParser,
+    *,
+    data: argparse.ArgumentParser,
+    address: argparse.ArgumentParser,
+) -> None:
+    actions = voices.add_subparsers(required=True, metavar="ACTION")
+    listed = actions.add_parser("list", parents=[data], help="show what is here")
+    listed.set_defaults(run=_list_voices)
+    judged = actions.add_parser("check", help="say how good recordings are")
+    judged.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    judged.set_defaults(run=_check_recordings)
+
+    recorded = argparse.ArgumentParser(add_help=False, parents=[address])
+    recorded.add_argument("file", type=Path, metavar="FILE", help="wav, flac, ogg or mp3")
+    recorded.add_argument(
+        "--id", required=True, help="of the voice: small letters, digits, - and _"
+    )
+    recorded.add_argument(
+        "--consent", required=True, metavar="TEXT", help="who agreed to this, and when"
+    )
+    recorded.add_argument("--name", help="that people see")
+    recorded.add_argument("--languages", metavar="TAGS", help="that it is to speak, with commas")
+    added = actions.add_parser("add", parents=[recorded], help="make a voice of a recording")
+    added.set_defaults(run=_add_voice)
+    replaced = actions.add_parser("replace", parents=[recorded], help="record a voice anew")
+    replaced.set_defaults(run=_replace_voice)
+    deleted = actions.add_parser("delete", parents=[address], help="forget a voice")
+    deleted.add_argument("id", metavar="ID")
+    deleted.add_argument("--yes", action="store_true", help="do not ask")
+    deleted.set_defaults(run=_delete_voice)
 
 
 def _add_model_actions(
@@ -425,6 +453,31 @@ def _check_recordings(asked: argparse.Namespace) -> int:
     from .voices_command import check_recordings
 
     return check_recordings(asked.files)
+
+
+def _add_voice(asked: argparse.Namespace) -> int:
+    from .voices_command import add_voice
+
+    said = {"id": asked.id, **_said_of_voice(asked)}
+    return add_voice(asked.file, said, _remote(asked, _settings(asked)))
+
+
+def _replace_voice(asked: argparse.Namespace) -> int:
+    from .voices_command import replace_voice
+
+    remote = _remote(asked, _settings(asked))
+    return replace_voice(asked.file, asked.id, _said_of_voice(asked), remote)
+
+
+def _said_of_voice(asked: argparse.Namespace) -> dict[str, str]:
+    said = {"consent": asked.consent, "name": asked.name, "languages": asked.languages}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _delete_voice(asked: argparse.Namespace) -> int:
+    from .voices_command import delete_voice
+
+    return delete_voice(asked.id, _remote(asked, _settings(asked)), yes=asked.yes)
 
 
 def _config(asked: argparse.Namespace) -> int:

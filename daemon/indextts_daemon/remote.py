@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+import io
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -148,6 +149,28 @@ class Remote:
         async with self._ask("GET", f"/v1/operations/{operation}") as response:
             return await _object(response, "result")
 
+    async def add_voice(self, audio: bytes, said: Mapping[str, str]) -> dict[str, Any]:
+        """Send a recording for a new voice, with what is said of it; returns the voice."""
+        form, good = _form(audio, said), (201,)
+        async with self._ask(
+            "POST", "/v1/voices", good=good, data=form, timeout=CHANGE
+        ) as response:
+            return await _object(response, "quality")
+
+    async def replace_voice(
+        self, voice: str, audio: bytes, said: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Send another recording for a voice; returns the voice."""
+        path, form = f"/v1/voices/{quote(voice, safe='')}", _form(audio, said)
+        async with self._ask("PUT", path, data=form, timeout=CHANGE) as response:
+            return await _object(response, "quality")
+
+    async def delete_voice(self, voice: str) -> dict[str, Any]:
+        """Have a voice forgotten; returns the operation."""
+        path = f"/v1/voices/{quote(voice, safe='')}"
+        async with self._ask("DELETE", path, timeout=CHANGE) as response:
+            return dict((await _object(response, "operation"))["operation"])
+
     async def speak(self, body: dict[str, Any]) -> AsyncGenerator[bytes]:
         """Yield encoded speech as it is made."""
         async with self._ask("POST", "/v1/audio/speech", json=body) as response:
@@ -185,6 +208,14 @@ class Remote:
             raise NoDaemonError(f"No daemon answers at {self.url}.") from err
         except (aiohttp.ClientError, TimeoutError) as err:
             raise SpeechError(f"The daemon at {self.url} broke off.", code="broken_off") from err
+
+
+def _form(audio: bytes, said: Mapping[str, str]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in said.items():
+        form.add_field(name, value)
+    form.add_field("audio", io.BytesIO(audio), filename="recording")
+    return form
 
 
 async def _object(response: aiohttp.ClientResponse, holding: str) -> dict[str, Any]:

@@ -1,13 +1,21 @@
-"""`indextts-daemon voices`: which recordings are here, and what the coach says of them."""
+"""`indextts-daemon voices`: which recordings are here, what the coach says of them, and new ones.
 
-from collections.abc import Sequence
+The running daemon takes them up; the folder itself can be looked at without one.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+import sys
 from textwrap import shorten
+from typing import Any
 
 from .audio import coach, recording
 from .audio.coach import Report
-from .audio.recording import RecordingError
+from .audio.recording import MAX_BYTES, RecordingError
 from .checkpoints.catalogue import PUBLISHED
+from .errors import SpeechError
+from .remote import Remote
 from .service.recordings import BUILT_IN, Recording
 from .service.voices import VoiceStore
 from .text.language import match
@@ -35,6 +43,69 @@ def check_recordings(files: Sequence[Path]) -> int:
     return 0 if all(usable) else 1
 
 
+def add_voice(file: Path, said: Mapping[str, str], remote: Remote) -> int:
+    """Have the daemon take up a recording as a new voice. Raises SpeechError."""
+    audio = _read(file)
+    _wait(file)
+    _tell("is a voice now", asyncio.run(remote.add_voice(audio, said)))
+    return 0
+
+
+def replace_voice(file: Path, voice: str, said: Mapping[str, str], remote: Remote) -> int:
+    """Have the daemon put a recording in the place of a voice's. Raises SpeechError."""
+    audio = _read(file)
+    _wait(file)
+    _tell("sounds otherwise now", asyncio.run(remote.replace_voice(voice, audio, said)))
+    return 0
+
+
+def delete_voice(voice: str, remote: Remote, *, yes: bool) -> int:
+    """Have the daemon forget a voice, once that is confirmed. Raises SpeechError."""
+    if not yes:
+        _confirm(f"Type yes to delete the voice {voice} and its recording: ")
+    operation = asyncio.run(remote.delete_voice(voice))
+    print(f"{voice} is deleted, with all that was made of the recording.")
+    for problem in operation["details"].get("problems", ()):
+        print(f"  {problem}")
+    return 0
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as err:
+        raise SpeechError(f"{file} cannot be read ({err.strerror}).") from err
+    if len(content) > MAX_BYTES:
+        raise SpeechError(f"{file} is larger than {MAX_BYTES >> 20} MB.", code="too_large")
+    return content
+
+
+def _wait(file: Path) -> None:
+    print(f"The daemon listens to {file.name}; that may take a minute …", file=sys.stderr)
+
+
+def _tell(outcome: str, voice: Mapping[str, Any]) -> None:
+    quality = voice["quality"]
+    print(f"{voice['id']} {outcome}: {quality['words']}")
+    for finding in quality["findings"]:
+        print(f"  {finding['severity']:6}  {finding['code']}: {finding['message']}")
+
+
+def _confirm(question: str) -> None:
+    """Raise SpeechError unless whoever sits at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise SpeechError(
+            "Nobody can be asked here; --yes deletes without asking.", code="not_confirmed"
+        )
+    try:
+        answer = input(question)
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() != "yes":
+        raise SpeechError("Nothing was deleted.", code="not_confirmed")
+
+
 def _row(voice: Recording) -> tuple[str, ...]:
     return (
         voice.id,
@@ -57,7 +128,8 @@ def _quality(voice: Recording) -> str:
     spoken = [tag for model in PUBLISHED for tag in model.languages]
     if voice.languages and all(match(tag, spoken) is None for tag in voice.languages):
         return "unusable: no model speaks its languages"
-    return voice.report.words if voice.report else f"unusable: {voice.refusal}"
+    words = voice.report.words if voice.report else f"unusable: {voice.refusal}"
+    return f"{words}; the recording before is still used" if voice.stale else words
 
 
 def _check(file: Path) -> bool:

@@ -1,5 +1,7 @@
-"""`indextts-daemon voices`: what it prints of a folder and of files, and how it exits."""
+"""`indextts-daemon voices`: what it prints, what it has the daemon do, and how it exits."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 import re
@@ -7,7 +9,9 @@ import re
 import pytest
 
 from indextts_daemon import cli
-from tests.daemon.recordings import MADE
+from indextts_daemon.service.voices_scope import VoicesScope
+from tests.daemon.door import TOKEN, Door, Opener
+from tests.daemon.recordings import MADE, RATE, encoded, heart
 
 
 @dataclass
@@ -126,3 +130,95 @@ def test_what_is_no_recording_fails_the_command_in_words(shell: Shell) -> None:
             f"{missing}: cannot be read (No such file or directory)",
         ],
     )
+
+
+@pytest.fixture
+async def door(open_door: Opener, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+    monkeypatch.setenv("INDEXTTS_TOKEN", TOKEN)
+    async with open_door() as door:
+        services = door.services
+        if "voices" not in services.reloader.scopes:
+            services.reloader.add(VoicesScope(services.voices, services.generations))
+        yield door
+
+
+async def ask(shell: Shell, door: Door, *arguments: str) -> tuple[int, str, str]:
+    """Run a command on the machine of the daemon; return its code and what it printed."""
+    port = door.url.rpartition(":")[2].strip("/")
+    where = ("--data-dir", str(shell.data), "--host", "127.0.0.1", "--port", port)
+    shell.capture.readouterr()
+    code = await asyncio.to_thread(cli.main, ["voices", *arguments, *where])
+    return code, *shell.capture.readouterr()
+
+
+SAID = ("--id", "anna", "--consent", "Anna said yes.")
+
+
+def recorded(shell: Shell, name: str, content: bytes) -> str:
+    file = shell.data / name
+    file.write_bytes(content)
+    return str(file)
+
+
+async def test_a_recording_becomes_a_voice_of_the_running_daemon(shell: Shell, door: Door) -> None:
+    file = recorded(shell, "new.wav", MADE["one sentence"]())
+    code, out, err = await ask(shell, door, "add", file, *SAID, "--name", "Anna")
+    assert code == 0
+    verdict, finding = out.splitlines()
+    assert verdict == "anna is a voice now: usable, but too short"
+    assert finding.startswith("  warn    too_short: There are only ")
+    assert err == "The daemon listens to new.wav; that may take a minute …\n"
+    assert door.services.pool.voices()["anna"].name == "Anna"
+    assert door.services.operations.listed()[0].who == "cli"
+
+
+async def test_a_recording_that_is_refused_is_said_so(shell: Shell, door: Door) -> None:
+    file = recorded(shell, "new.wav", MADE["silence"]())
+    code, out, err = await ask(shell, door, "add", file, *SAID)
+    assert (code, out) == (1, "")
+    assert "Nobody is heard speaking. Check the microphone and record again." in err
+
+
+async def test_a_voice_is_recorded_anew_and_keeps_its_name(shell: Shell, door: Door) -> None:
+    await ask(
+        shell, door, "add", recorded(shell, "a.wav", MADE["clean"]()), *SAID, "--name", "Anna"
+    )
+    before = door.services.pool.voices()["anna"]
+    file = recorded(shell, "b.mp3", MADE["clean mp3"]())
+    code, out, _ = await ask(shell, door, "replace", file, *SAID, "--languages", "de")
+    assert (code, out) == (0, "anna sounds otherwise now: good\n")
+    anna = door.services.pool.voices()["anna"]
+    assert (anna.name, anna.languages) == ("Anna", ("de",))
+    assert anna.revision != before.revision
+
+
+async def test_a_voice_is_deleted_only_when_that_is_confirmed(shell: Shell, door: Door) -> None:
+    await ask(shell, door, "add", recorded(shell, "a.wav", encoded(heart()[: 5 * RATE])), *SAID)
+    code, _, err = await ask(shell, door, "delete", "anna")
+    assert (code, "--yes deletes without asking" in err) == (1, True)
+    assert "anna" in door.services.pool.voices()
+    code, out, _ = await ask(shell, door, "delete", "anna", "--yes")
+    assert (code, out) == (0, "anna is deleted, with all that was made of the recording.\n")
+    assert "anna" not in door.services.pool.voices()
+    code, _, err = await ask(shell, door, "delete", "anna", "--yes")
+    assert (code, "There is no such voice." in err) == (1, True)
+
+
+async def test_what_cannot_be_sent_is_said_before_it_is_sent(shell: Shell, door: Door) -> None:
+    large = shell.data / "large.wav"
+    with large.open("wb") as content:
+        content.truncate(1 << 30)
+    for file, words in (
+        (large, "is larger than 20 MB"),
+        (shell.data / "none.wav", "cannot be read"),
+    ):
+        code, _, err = await ask(shell, door, "add", str(file), *SAID)
+        assert (code, words in err) == (1, True)
+    assert not [one for one in door.services.operations.listed() if one.who == "cli"]
+
+
+def test_without_a_daemon_there_is_nobody_to_take_a_voice_up(shell: Shell) -> None:
+    file = recorded(shell, "new.wav", MADE["one sentence"]())
+    where = ("--data-dir", str(shell.data), "--host", "127.0.0.1", "--port", "9")
+    assert cli.main(["voices", "add", file, *SAID, *where]) == 1
+    assert "No daemon answers" in shell.capture.readouterr().err
