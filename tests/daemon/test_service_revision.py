@@ -229,3 +229,16 @@ def test_a_file_that_may_not_be_read_is_logged(
     file.mkdir(parents=True)
     assert of(Revisions(file)) == of(Revisions())
     assert [record.name for record in caplog.records] == [room.__name__]
+
+
+def test_a_voice_that_takes_the_place_of_another_models_is_heard_otherwise(file: Path) -> None:
+    """Whoever asked for that voice was spoken to by the other model."""
+    revisions = Revisions(file)
+    first = revisions.of(PAIR, rules="1", elsewhere=("thorsten",))
+    more = info("big", HEART, LOTUS, voice("thorsten", "de"))
+    second = revisions.of(more, rules="1", elsewhere=("thorsten",))
+    assert second != first
+    assert revisions.of(more, rules="1", elsewhere=("thorsten",)) == second
+    assert restarted(file, revisions).of(more, rules="1", elsewhere=("thorsten",)) == second
+    other = info("big", HEART, LOTUS, voice("thorsten", "de"), voice("new", "it"))
+    assert revisions.of(other, rules="1", elsewhere=("thorsten",)) == second

@@ -1,7 +1,7 @@
 """The revision: changes when the same words would sound different, and never for a voice added."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 import hashlib
 import json
@@ -23,12 +23,18 @@ class Memory:
     base: tuple[str, ...] = ()  # rules, model, its weights
     heard: Mapping[str, str] = field(default_factory=dict)  # of each voice and language, by whom
 
-    def next(self, base: tuple[str, ...], heard: Mapping[str, str]) -> "Memory":
-        """Keep the revision while all that is remembered is still so, else make another."""
+    def next(
+        self, base: tuple[str, ...], heard: Mapping[str, str], lent: Collection[str] = ()
+    ) -> "Memory":
+        """Keep the revision while all that is remembered is still so, else make another.
+
+        What is new among the `lent` was heard before, from somebody else.
+        """
         if self.base == base and self.heard == heard:
             return self
         revision = self.revision
-        if self.base != base or not self.heard.items() <= heard.items():
+        taken = (heard.keys() - self.heard.keys()) & set(lent)
+        if self.base != base or taken or not self.heard.items() <= heard.items():
             told = json.dumps([revision, base, sorted(heard.items())])
             revision = hashlib.sha256(told.encode()).hexdigest()[:16]
         return Memory(revision=revision, base=base, heard=heard)
@@ -43,9 +49,13 @@ class Revisions:
         self._saved = self._memory
         self._refused = False
 
-    def of(self, info: ModelInfo, *, rules: str) -> str:
-        """Return the revision of what the default model can say now, by these rules."""
-        self._memory = self._memory.next((rules, info.id, info.revision), _heard(info))
+    def of(self, info: ModelInfo, *, rules: str, elsewhere: Collection[str] = ()) -> str:
+        """Return the revision of what the default model can say now, by these rules.
+
+        A voice of which other models have one of its name, `elsewhere`, is not merely added.
+        """
+        base, lent = (rules, info.id, info.revision), {f"voice {voice}" for voice in elsewhere}
+        self._memory = self._memory.next(base, _heard(info), lent)
         return self._memory.revision
 
     async def save(self) -> None:
