@@ -49,6 +49,7 @@ from .service.swapping import Swapper
 from .service.synthesizer import Synthesizer
 from .service.versions import ModelsWish, Versions
 from .service.voices import VoiceStore
+from .service.voices_scope import VoicesScope
 from .service.watching import Place, Watch
 from .worker.handle import WorkerSpec
 
@@ -92,7 +93,7 @@ def build(
         memory.note(model)
         now = generations.current
         by_itself = now.models.get(model.id) is model and model not in now.voices
-        if by_itself and model.recast is not None and "voices" in reloader.scopes:
+        if by_itself and model.recast is not None:
             reloader.follow("voices", who="start")
 
     lineup = planner.plan(settings, versions.activation)
@@ -147,6 +148,10 @@ def build(
         turn=turn,
     )
     reloader.add(models, turn=turn)
+    reloader.add(
+        VoicesScope(voices, generations, written=partial(_acknowledged, watch, "voices")),
+        turn=swapper.voices_turn,
+    )
     reloader.add(documents.moods)
     reloader.add(documents.lexicon)
     return Services(
@@ -229,6 +234,12 @@ def _acknowledging(watch: Watch | None) -> Callable[[str, bytes], Awaitable[None
             await watch.acknowledge(scope, content)
 
     return acknowledge
+
+
+async def _acknowledged(watch: Watch | None, scope: str) -> None:
+    """Keep a scope from being read again for what is there now."""
+    if watch is not None:
+        await watch.acknowledge(scope)
 
 
 def _undoing(reloader: Reloader, file: SettingsFile) -> Undoing:

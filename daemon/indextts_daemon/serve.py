@@ -27,6 +27,7 @@ from .service.generation import Generation
 from .service.reloading import Change
 from .service.routing import FALLBACK
 from .service.settings_file import SettingsFile
+from .service.token_scope import TokenScope
 from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ async def run(
         )
         stack.callback(services.encoders.shutdown, wait=False)
         stack.push_async_callback(services.pool.close)
+        services.reloader.add(TokenScope(identity, data_dir, given=token))
         signals = _signals(services)
         doors = await listen(services, settings, stack)
         for url in doors.urls:

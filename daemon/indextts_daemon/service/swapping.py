@@ -31,6 +31,31 @@ class Refusal:
     content: str  # of the version
 
 
+class _Voices:
+    """The voices of models that are about to come in; nobody changes voices until they have."""
+
+    def __init__(self, turn: asyncio.Lock) -> None:
+        self.found: dict[Model, tuple[Voice, ...]] = {}
+        self._turn = turn
+        self._held = False
+
+    async def recast(self, models: Collection[Model], running: Running) -> None:
+        """Look which voices there are for each model. Raises SpeechError."""
+        casting = [model for model in models if model.recast is not None]
+        if casting:
+            await self._turn.acquire()
+            self._held = True
+        for model in casting:
+            assert model.recast is not None  # noqa: S101 those that can
+            self.found[model] = await model.recast(running.say)
+
+    def let_go(self) -> None:
+        """Let others change voices again; harmless when they may."""
+        if self._held:
+            self._held = False
+            self._turn.release()
+
+
 class Swapper:
     """Turns line-ups into changes; used by one operation at a time."""
 
@@ -43,6 +68,7 @@ class Swapper:
         promoter: Promoter,
         probation: Probation,
     ) -> None:
+        self.voices_turn = asyncio.Lock()  # of who changes voices: none may be lost to a swap
         self.refusal: Refusal | None = None
         self._generations = generations
         self._pool = pool
@@ -67,7 +93,7 @@ class Swapper:
         current = self._generations.current
         fresh = self._fresh(lineup, current)
         seats: dict[Model, Seat] = {}
-        voices: dict[Model, tuple[Voice, ...]] = {}
+        voices = _Voices(self.voices_turn)
         try:
             for id_ in self._to_prove(lineup, fresh, wanted):
                 model = fresh.get(id_) or current.models[id_]
@@ -75,9 +101,9 @@ class Swapper:
                 if id_ == lineup.default != current.default:
                     replaced = current.models[current.default]
                 seats[model] = await self._promoted(model, replaced, running)
-                if model.recast is not None:  # others may have come while it loaded
-                    voices[model] = await model.recast(running.say)
+            await voices.recast(seats, running)  # others may have come while they loaded
         except BaseException:
+            voices.let_go()
             await asyncio.shield(_give_back(seats.values(), fresh.values()))
             raise
 
@@ -89,7 +115,8 @@ class Swapper:
                     undone = self._undoing(model, undo)
                     self._probation.begin(model, lasts_s=lasts_s, undo=undone)
             now = _applied(generation, lineup, settings, fresh=fresh, proven=seats)
-            return replace(now, voices={**now.voices, **voices})
+            voices.let_go()
+            return replace(now, voices={**now.voices, **voices.found})
 
         async def after() -> None:
             for seat in seats.values():
@@ -98,11 +125,11 @@ class Swapper:
             gone = set(current.models.values()) - set(self._pool)
             await asyncio.gather(*(self._pool.retire(model, timeout_s=timeout_s) for model in gone))
 
-        return Change(
-            apply=apply,
-            after=after,
-            give_up=lambda: _give_back(seats.values(), fresh.values()),
-        )
+        async def give_up() -> None:
+            voices.let_go()
+            await _give_back(seats.values(), fresh.values())
+
+        return Change(apply=apply, after=after, give_up=give_up)
 
     def _fresh(self, lineup: Lineup, current: Generation) -> dict[str, Model]:
         """Make the models that are new, or other than they were; nothing is told of them yet."""
