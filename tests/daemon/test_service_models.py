@@ -137,6 +137,19 @@ async def test_a_killed_process_is_replaced_and_requests_wait_for_it(backoff: Ba
         assert state_in_figures(here) == ["ready"]
 
 
+async def test_who_asks_while_it_is_unloaded_is_served_by_the_next_one() -> None:
+    async with real_model() as here:
+        old = await here.model.ready()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(here.model.unload(timeout_s=1))
+            while here.model.queue.slots:
+                await asyncio.sleep(0)
+            asking = [tasks.create_task(here.model.ready()) for _ in range(5)]
+        assert here.figure("model_loads_total", result="failed") == 0
+        assert {task.result() for task in asking} == {here.model.worker}
+        assert here.model.worker is not old
+
+
 async def test_why_a_process_was_lost_is_told_until_the_next_is_there(
     no_second_start: None,
 ) -> None:

@@ -217,7 +217,8 @@ class Model:
         self._on_state(self.state)
 
     def _start(self) -> None:
-        if not (self._closed or self.held) and (self._keeper is None or self._keeper.done()):
+        barred = self._closed or self.held or self._leaving  # those who wait start it
+        if not barred and (self._keeper is None or self._keeper.done()):
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
     async def _end(self) -> None:
