@@ -85,4 +85,7 @@ def test_the_page_names_every_error_and_how_the_connection_closes_after_it() -> 
         *("precondition_failed", "rejected", "settings_invalid", "version_not_found"),
         *("canary_failed", "insufficient_memory", "nothing_to_roll_back", "operation_not_found"),
         "version_incomplete",
+        *("invalid_form", "not_audio", "empty", "too_long", "too_short", "too_quiet", "too_noisy"),
+        *("clipped", "hum", "no_speech", "voice_exists", "voice_protected", "voice_not_kept"),
+        *("voices_invalid", "voices_unreadable", "enrolment_failed"),
     }

@@ -201,6 +201,30 @@ async def test_a_folder_of_recordings_becomes_voices(
     assert await store.prepare(model, languages=variant_of(golden).languages) == options
 
 
+async def test_recordings_come_go_and_turn_bad_while_a_model_speaks(
+    golden: ParitySet, model: Path, tmp_path: Path
+) -> None:
+    folder, enrolled = tmp_path / "voices", tmp_path / "state/voices"
+    recorded(folder, "clean mp3").rename(folder / "anna.mp3")
+    store = VoiceStore(folder, enrolled)
+    languages = variant_of(golden).languages
+    told = await store.prepare(model, languages=languages)
+    recorded(folder, "a fan behind it").rename(folder / "bob.wav")
+    before = {voice.id: voice for voice in await store.recast(model, languages=languages)}
+    assert list(before) == ["heart", "anna", "bob"]
+    assert before["anna"].handle == told["voices"][1]["key"]
+    assert voice_file.load(enrolled, before["bob"].handle).prompt_mel.shape[2] > 3 * 86
+    recorded(folder, "silence").rename(folder / "bob.wav")
+    assert {voice.id: voice for voice in await store.recast(model, languages=languages)} == before
+    assert store.known["bob"].stale
+    (folder / "bob.wav").unlink()
+    after = await store.recast(model, languages=languages)
+    await store.release(lambda: [voice.handle for voice in after])
+    with pytest.raises(voice_file.VoiceFileError):
+        voice_file.load(enrolled, before["bob"].handle)
+    voice_file.load(enrolled, before["anna"].handle)
+
+
 async def test_a_model_that_is_no_good_is_said_so(model: Path, tmp_path: Path) -> None:
     replaced(find(model).files["speaker_encoder"], b"damaged")
     with pytest.raises(EngineUnavailableError) as caught:

@@ -145,9 +145,7 @@ def test_a_file_that_is_cut_off_is_refused(folder: Path, length: int) -> None:
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(
-        VoiceFileError, match=r"gone\. Restart the daemon, which makes the file anew"
-    ):
+    with pytest.raises(VoiceFileError, match=r"gone\. Reload the voices or restart the daemon"):
         voice_file.load(tmp_path, KEY)
 
 
