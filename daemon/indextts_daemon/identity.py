@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import errno
 import hmac
 import json
 import logging
 from pathlib import Path
 import re
 import secrets
+import stat
 import time
 import uuid
 
@@ -112,7 +114,7 @@ def remember(data_dir: Path, identity: Identity, *, token: str | None) -> None:
 def _recalled(data_dir: Path) -> dict[str, str]:
     """Return what was last found good; nothing of what cannot be read or is not so."""
     try:
-        told = json.loads((data_dir / "state" / KEPT).read_bytes())
+        told = json.loads(_read_start(data_dir / "state" / KEPT))
         id_, token = uuid.UUID(told["instance_id"]).hex, told["token"]
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return {}
@@ -165,6 +167,8 @@ def _instance_id(file: Path, kept: str | None) -> str:
 
 def _read_start(file: Path) -> bytes:
     """Read as much as could be of use. Raises OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):  # a pipe would keep us waiting
+        raise OSError(errno.EINVAL, "Not a file")
     with file.open("rb") as opened:
         return opened.read(1 << 16)
 

@@ -1,6 +1,7 @@
 """The fake engine's options from a folder that plays a model: read strictly, never run."""
 
 from dataclasses import asdict, fields
+import os
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fake.yaml").write_bytes(b"name: \xff")
     assert refused(model=str(tmp_path))[0] == "checkpoint_invalid"
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fake.yaml")
+    with pytest.raises(EngineUnavailableError, match="not a file"):
+        opened({"model": str(tmp_path)})
 
 
 def test_a_folder_without_the_file_is_no_model(tmp_path: Path) -> None:

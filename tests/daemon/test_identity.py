@@ -114,6 +114,9 @@ def spoil(file: Path, how: str) -> None:
     elif how == "a circle":
         file.unlink()
         file.symlink_to(file)
+    elif how == "a pipe":
+        file.unlink()
+        os.mkfifo(file)
     else:
         cut = {"empty": b"", "blank": b" \n", "half": content[: len(content) // 2] + b" "}
         garbage = {
@@ -125,7 +128,18 @@ def spoil(file: Path, how: str) -> None:
         file.write_bytes((cut | garbage)[how])
 
 
-DAMAGE = ["empty", "blank", "half", "zeros", "garbage", "[]", "huge", "a folder", "a circle"]
+DAMAGE = [
+    "empty",
+    "blank",
+    "half",
+    "zeros",
+    "garbage",
+    "[]",
+    "huge",
+    "a folder",
+    "a circle",
+    "a pipe",
+]
 
 
 DAMAGED = [

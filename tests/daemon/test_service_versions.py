@@ -1,6 +1,7 @@
 """Versions on the disk: which there are, which may be loaded, and what was chosen outlives us."""
 
 import asyncio
+from collections.abc import Callable
 import json
 import os
 from pathlib import Path
@@ -109,8 +110,12 @@ def test_a_version_that_is_flipped_by_a_link_is_another_one(shelf: Path, tmp_pat
     assert Versions(shelf).find("kitchen", MAIN).revision != first.revision
 
 
-def test_a_version_that_cannot_be_read_is_told_and_not_raised(shelf: Path) -> None:
-    (shelf / "kitchen" / FAKE_FILE).mkdir(parents=True)
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_version_that_cannot_be_read_is_told_and_not_raised(
+    shelf: Path, make: Callable[[Path], None]
+) -> None:
+    (shelf / "kitchen").mkdir()
+    make(shelf / "kitchen" / FAKE_FILE)
     [found] = Versions(shelf).of("kitchen")
     assert "cannot be read" in found.trouble
 

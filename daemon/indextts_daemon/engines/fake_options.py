@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+import stat
 from typing import Any
 
 import voluptuous as vol
@@ -52,6 +53,8 @@ def opened(given: Mapping[str, object]) -> FakeOptions:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
+        if not stat.S_ISREG((folder / FILE).stat().st_mode):  # a pipe would keep us waiting
+            raise _unusable(f"{FILE} cannot be read: it is not a file.")
         with (folder / FILE).open("rb") as file:
             text = file.read(LARGEST_FILE + 1)
     except FileNotFoundError as err:

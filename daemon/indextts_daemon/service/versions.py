@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import stat
 import time
 from typing import Literal
 
@@ -173,6 +174,8 @@ def _fake_revision(file: Path) -> str:
     """Name a fake model by its options. Raises VersionIncompleteError and OSError."""
     if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(file.parent)):
         raise VersionIncompleteError(f"{FAKE_FILE} is a link out of the version's folder.")
+    if not stat.S_ISREG(file.stat().st_mode):  # a pipe would keep us waiting
+        raise VersionIncompleteError(f"{FAKE_FILE} cannot be read: it is not a file.")
     with file.open("rb") as content:
         text = content.read(LARGEST_FAKE)
     try:
