@@ -1,6 +1,7 @@
 """Files that look like published ones from outside: right names, right keys, hardly a number."""
 
 from collections.abc import Iterable
+import hashlib
 import json
 from pathlib import Path
 import pickle
@@ -8,6 +9,10 @@ import struct
 import zipfile
 
 import yaml
+
+from indextts_daemon.checkpoints import manifest
+from indextts_daemon.checkpoints.hyperparameters import checked
+from indextts_daemon.checkpoints.manifest import FileRecord, Manifest
 
 CONFIG = {
     "gpt": {"heads": 20},
@@ -23,6 +28,7 @@ W2V_BERT = ["feature_projection.projection.weight", "encoder.layers.0.ffn1_layer
 REP_CODEC = ["encoder.0.embed.weight", "quantizer.quantizers.0.codebook.weight"]
 ACOUSTIC = ["encoder.block.0.weight", "quantizer.quantizers.0.codebook.weight"]
 QWEN = ["model.layers.0.mlp.up_proj.weight"]
+STAGES = ("gpt", "vocoder")
 QWEN_CONFIG = {"model_type": "qwen3", "rms_norm_eps": 1e-6, "rope_theta": 1_000_000}
 
 
@@ -72,3 +78,28 @@ def write_judge(folder: Path) -> Path:
     (folder / "config.json").write_text(json.dumps(QWEN_CONFIG), "utf-8")
     (folder / "tokenizer.json").write_text("{}", "utf-8")
     return folder
+
+
+def write_converted(folder: Path) -> Path:
+    """Write a converted model of two stages, and the manifest that says what they hold."""
+    stages = {name: write_safetensors(folder / f"{name}.safetensors", [name]) for name in STAGES}
+    tokenizer = folder / "tokenizer.tiktoken"
+    tokenizer.write_text("IQ== 0\n")
+    told = Manifest(
+        version="2.5",
+        model="indextts-2-5",
+        made_by="a test",
+        hyperparameters=checked("it", gpt_heads=20, dit_heads=8, emotion_groups=CONFIG["emo_num"]),
+        sources={},
+        stages={name: recorded(file) for name, file in stages.items()},
+        tokenizer=recorded(tokenizer),
+    )
+    manifest.write(folder, told)
+    return folder
+
+
+def recorded(file: Path) -> FileRecord:
+    content = file.read_bytes()
+    return FileRecord(
+        name=file.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content)
+    )

@@ -17,6 +17,7 @@ from indextts_daemon.worker.handle import WorkerSpec, WorkerState
 
 from .gate import Gate
 from .generation import Generations
+from .inspection import inspect
 from .models import Model
 from .operations import Running
 
@@ -112,6 +113,8 @@ class Promoter:
         if model.state is WorkerState.ready:
             await self._audit(model, running)
             return Seat(take=lambda: self._take(model, ()), give_back=_nothing)
+        if not (replaced and replaced.worker and _same_files(replaced.spec, model.spec)):
+            await inspect(model.spec, running.say)
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
         leaving = list(entrance.leaving)
@@ -186,3 +189,7 @@ class Promoter:
                     LOGGER.error("model %s does not come back: %s", other.id, other.reason)
         finally:
             self._gate.open()
+
+
+def _same_files(one: WorkerSpec, other: WorkerSpec) -> bool:
+    return bool(one.content) and one.content == other.content

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from indextts_daemon.checkpoints import manifest, pickled
+from indextts_daemon.checkpoints.integrity import changed_files
 from indextts_daemon.checkpoints.layout import Found, LayoutError, find
 
 from .convert import Meter, Progress
@@ -40,23 +40,8 @@ def verify(folder: Path, progress: Progress) -> list[Fault]:
 
 
 def _changed_files(found: Found, meter: Meter) -> Iterator[Fault]:
-    known = found.manifest.files if found.manifest else {}
-    for key, path in found.files.items():
-        count = meter.counting(path.name)
-        try:
-            if key in known:
-                changed = manifest.digest(path, count) != known[key].sha256
-            elif pickled.is_zip(path):
-                changed = pickled.has_damage(path, count)
-            else:
-                changed = False
-                count(path.stat().st_size)
-        except OSError as err:
-            yield Fault(where=path.name, message=f"{path.name} cannot be read ({err.strerror}).")
-            continue
-        if changed:
-            again = "convert it again" if found.converted else "fetch it again"
-            yield Fault(where=path.name, message=f"{path.name} was changed or damaged: {again}.")
+    for where, message in changed_files(found, meter.counting):
+        yield Fault(where=where, message=message)
 
 
 def _unfit_stages(weights: Weights, meter: Meter) -> Iterator[Fault]:
