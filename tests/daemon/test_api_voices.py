@@ -12,8 +12,7 @@ import pytest
 
 from indextts_daemon.api import upload
 from indextts_daemon.audio import coach, recording
-from indextts_daemon.service.voices_scope import VoicesScope
-from tests.daemon.door import Door, Opener, until
+from tests.daemon.door import Door, until
 from tests.daemon.recordings import MADE, RATE, encoded, heart
 
 CONSENT = "Anna said yes on 3 May 2026."
@@ -27,15 +26,6 @@ def good() -> bytes:
 @cache
 def other() -> bytes:
     return encoded(heart()[RATE : 6 * RATE], container="FLAC")
-
-
-@pytest.fixture
-async def door(open_door: Opener) -> AsyncIterator[Door]:
-    async with open_door() as door:
-        services = door.services
-        if "voices" not in services.reloader.scopes:
-            services.reloader.add(VoicesScope(services.voices, services.generations))
-        yield door
 
 
 def form(audio: bytes | None, **fields: str) -> aiohttp.FormData:

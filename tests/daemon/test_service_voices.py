@@ -183,7 +183,7 @@ async def test_a_recording_that_is_no_good_is_left_out_and_remembered(
     house.put("anna", "refused")
     house.put("bob")
     assert list(await house.prepare()) == ["heart", "bob"]
-    assert "voice anna is left out: Nobody speaks." in caplog.text
+    assert "the recording of voice anna is no good: Nobody speaks." in caplog.text
     assert list(await house.prepare()) == ["heart", "bob"]
     assert len(house.asked) == 1
     anna, bob = house.store.scan().recordings

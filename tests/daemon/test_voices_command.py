@@ -9,7 +9,6 @@ import re
 import pytest
 
 from indextts_daemon import cli
-from indextts_daemon.service.voices_scope import VoicesScope
 from tests.daemon.door import TOKEN, Door, Opener
 from tests.daemon.recordings import MADE, RATE, encoded, heart
 
@@ -136,9 +135,6 @@ def test_what_is_no_recording_fails_the_command_in_words(shell: Shell) -> None:
 async def door(open_door: Opener, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
     monkeypatch.setenv("INDEXTTS_TOKEN", TOKEN)
     async with open_door() as door:
-        services = door.services
-        if "voices" not in services.reloader.scopes:
-            services.reloader.add(VoicesScope(services.voices, services.generations))
         yield door
 
 

@@ -197,7 +197,7 @@ async def test_a_folder_of_recordings_becomes_voices(
         found = voice_file.load(Path(options["enrolled"]), voice["key"])
         assert found.prompt_mel.shape[2] > 3 * 86
     assert "voice heart is enrolled: good" in caplog.text
-    assert "voice bob is left out: Nobody is heard speaking." in caplog.text
+    assert "the recording of voice bob is no good: Nobody is heard speaking." in caplog.text
     assert await store.prepare(model, languages=variant_of(golden).languages) == options
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".partial", ".download", ".filepart"})
+from .watching import is_temporary
 
 
 class LeftOutError(Exception):
@@ -22,8 +22,7 @@ def finished(folder: Path) -> Iterator[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for path in found:
-        hidden = path.name.startswith((".", "~")) or path.name.endswith("~")
-        if not hidden and path.suffix.lower() not in UNFINISHED and not path.is_dir():
+        if not is_temporary(path.name) and not path.is_dir():
             yield path
 
 

@@ -72,7 +72,7 @@ async def _note(cast: Cast, enrolled: Path, heard: Enrolled, kept: Kept) -> None
     )
     voice, report = kept.recording.id, heard.report
     if heard.refusal:
-        LOGGER.warning("voice %s is left out: %s", voice, heard.refusal)
+        LOGGER.warning("the recording of voice %s is no good: %s", voice, heard.refusal)
     else:
         LOGGER.info("voice %s is enrolled: %s", voice, report.words if report else "")
     if heard.passing:
