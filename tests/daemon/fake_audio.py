@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indextts_daemon.engines.fake import FRAME, crc_of
+from indextts_daemon.speech import Emotion
 
 
-def assert_spoken_by_fake(
+def assert_spoken_by_fake(  # noqa: PLR0913 all that goes into a sample
     samples: NDArray[np.float32] | NDArray[np.int16],
     sentences: Sequence[str],
     *,
     tag: int,
     seed: int = 0,
     generation: int = 0,
+    emotion: Emotion | None = None,
 ) -> None:
     """Fail unless the samples are these sentences, whole, in order, by that voice.
 
@@ -31,4 +33,4 @@ def assert_spoken_by_fake(
     assert np.array_equal(frames[:, 3], np.arange(len(frames)) % 32768)
     changes = np.flatnonzero(np.diff(frames[:, 1])) + 1
     heard = frames[np.concatenate([[0], changes]), 1].tolist()
-    assert heard == [crc_of(seed, sentence) for sentence in sentences]
+    assert heard == [crc_of(seed, sentence, emotion) for sentence in sentences]

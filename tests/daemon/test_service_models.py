@@ -142,7 +142,7 @@ async def test_who_asks_while_it_is_unloaded_is_served_by_the_next_one() -> None
         old = await here.model.ready()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(here.model.unload(timeout_s=1))
-            while here.model.queue.slots:
+            while here.model.queue.slots:  # noqa: ASYNC110 nothing tells us
                 await asyncio.sleep(0)
             asking = [tasks.create_task(here.model.ready()) for _ in range(5)]
         assert here.figure("model_loads_total", result="failed") == 0
@@ -164,7 +164,10 @@ async def test_why_a_process_was_lost_is_told_until_the_next_is_there(
             [Sentence(raw="{{crash}}", normalized="")],
         )
         await until(lambda: here.model.worker is None)
-        assert here.model.reason == "The worker ended unexpectedly (exit code 70). It is being replaced."
+        assert (
+            here.model.reason
+            == "The worker ended unexpectedly (exit code 70). It is being replaced."
+        )
         assert state_in_figures(here) == [str(here.model.state)] == ["unloaded"]
         assert here.figure("worker_up") == 0
         with pytest.raises(EngineUnavailableError, match=r"not ready\. The worker ended"):

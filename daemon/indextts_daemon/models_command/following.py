@@ -21,6 +21,8 @@ def list_operations(remote: Remote) -> int:
             f"{began:%Y-%m-%d %H:%M:%S}  {' '.join(filter(None, words))}: {operation['result']} "
             f"(by {operation['who']})"
         )
+        if why := operation["details"].get("failed"):  # of what it took back
+            print(f"  {why}")
         for problem in operation["errors"]:
             print(f"  {problem['message']}")
     return 0

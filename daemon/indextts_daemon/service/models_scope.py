@@ -14,7 +14,7 @@ from .lineup import Lineup, same
 from .operations import Running
 from .pool import known
 from .reloading import Change
-from .swapping import Swapper, Undo
+from .swapping import PROBATION, Refusal, Swapper, Undo
 from .versions import ModelsWish, Versions
 
 LOGGER = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class ModelsScope:
         else:
             known(current, wish.model)
         lineup = await asyncio.to_thread(self._plan, settings, activation)
-        wanted = (wish.model,) if wish.action == "load" else ()
+        wanted = () if wish.action == "rollback" else (wish.model,)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation, wanted=wanted)
         return await self._staged(aim, running, undo=self._undoing.model)
 
@@ -120,14 +120,14 @@ class ModelsScope:
         except SpeechError:
             refusal = self._swapper.refusal
             if refusal is not None and refusal is not before:
-                failed = self._versions.activation.fail(
-                    refusal.model, refusal.version, revision=refusal.content, reason=refusal.failed
-                )
-                await self._choose(failed)
+                await self._choose(_failed(self._versions.activation, refusal))
             raise
         spec = aim.lineup.specs[aim.lineup.default]
-        chosen = self._versions.activation
-        await self._choose(aim.activation.succeed(spec.model, spec.version))
+        chosen, activation = self._versions.activation, aim.activation
+        if before is not None and running.now.who == PROBATION:
+            running.detail(failed=before.failed)
+            activation = _failed(activation, before)
+        await self._choose(activation.succeed(spec.model, spec.version))
 
         async def give_up() -> None:
             await change.give_up()
@@ -163,6 +163,12 @@ def _as_it_is(lineup: Lineup, current: Generation) -> bool:
         lineup.default == current.default
         and lineup.specs.keys() == models.keys()
         and all(same(spec, models[id_].spec) for id_, spec in lineup.specs.items())
+    )
+
+
+def _failed(activation: Activation, refusal: Refusal) -> Activation:
+    return activation.fail(
+        refusal.model, refusal.version, revision=refusal.content, reason=refusal.failed
     )
 
 

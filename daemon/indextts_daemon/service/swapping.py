@@ -18,6 +18,7 @@ from .probation import Probation
 from .promotion import Promoter, Seat
 from .reloading import Change
 
+PROBATION = "probation"  # who asks for what takes back a promotion
 Undo = Callable[[str], None]  # gets the id of the model that is to go back
 
 
@@ -91,6 +92,7 @@ class Swapper:
         model that has to speak does not; nothing has changed then.
         """
         current = self._generations.current
+        goes_back = running.now.who == PROBATION  # to what has proved itself; why, is still told
         fresh = self._fresh(lineup, current)
         seats: dict[Model, Seat] = {}
         voices = _Voices(self.voices_turn)
@@ -109,7 +111,7 @@ class Swapper:
 
         def apply(generation: Generation) -> Generation:
             for model in seats:
-                if model.id == lineup.default:
+                if model.id == lineup.default and not goes_back:
                     self.refusal = None
                     lasts_s = settings.models.probation_s
                     undone = self._undoing(model, undo)
