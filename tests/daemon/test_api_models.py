@@ -92,6 +92,21 @@ async def test_a_version_that_does_not_sing_is_refused_with_figures_and_nothing_
         assert "is silent" in states["mute"][1]
 
 
+async def test_while_the_card_is_left_to_others_no_version_is_taken_unheard(
+    house: Path, open_door: Opener
+) -> None:
+    async with open_door() as door:
+        async with door.session.post("/v1/pause", params={"wait": "1"}) as response:
+            assert response.status == 200
+        refusal = await post(door, "fake/activate", 422, {"version": "mute"})
+        assert refusal["operation"]["code"] == "paused"
+        assert (await versions(door))["mute"] == ("candidate", "")
+        async with door.session.post("/v1/resume") as response:
+            assert response.status == 200
+        await door.services.pool.default.ready()
+        assert await generation(door) == 1
+
+
 async def test_a_version_that_is_not_there_or_not_whole_is_refused(
     house: Path, open_door: Opener
 ) -> None:
