@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, ServiceResponse, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .client import IndexTTSError, SpeechOrder
-from .const import CONF_LANGUAGE, DOMAIN, SPEECH_OPTIONS
+from .const import CONF_LANGUAGE, DOMAIN, PAUSED, SPEECH_OPTIONS
 from .coordinator import IndexTTSConfigEntry, IndexTTSCoordinator
 from .entity import IndexTTSEntity
 from .errors import failure
@@ -44,8 +44,12 @@ class IndexTTSSpeechEntity(IndexTTSEntity, TextToSpeechEntity):
     @property
     @override
     def available(self) -> bool:
-        """Whether the daemon is there and would speak."""
-        return super().available and self.coordinator.data.readiness.ready
+        """Whether the daemon is there and would speak, or would say that it is paused.
+
+        Home Assistant passes by what is unavailable, and nobody would learn why there is silence.
+        """
+        readiness = self.coordinator.data.readiness
+        return super().available and (readiness.ready or readiness.state == PAUSED)
 
     @property
     @override

@@ -28,9 +28,11 @@ from custom_components.indextts.client import (
     IndexTTSRequestError,
     Language,
     Languages,
+    Readiness,
     SpeechOrder,
     Voice,
 )
+from custom_components.indextts.const import PAUSED
 from custom_components.indextts.tts import IndexTTSSpeechEntity
 from tests.component.conftest import spoken
 from tests.component.sample import DEGRADED, INFO, LANGUAGES, LOADING, MOODS, READY, VOICES
@@ -159,10 +161,11 @@ async def test_the_entry_s_default_language_counts_while_the_daemon_has_it(
     assert (await speaker_with(language=chosen)).default_language == spoken_by_default
 
 
-async def test_one_can_speak_while_the_daemon_would(
+async def test_one_can_speak_while_the_daemon_would_or_would_say_why_not(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
-    for readiness, unavailable in ((LOADING, True), (READY, False)):
+    silent = Readiness(ready=False, state=PAUSED)
+    for readiness, unavailable in ((LOADING, True), (READY, False), (silent, False)):
         client.readiness.return_value = readiness
         await loaded.runtime_data.async_refresh()
         state = hass.states.get(ENTITY_ID)
