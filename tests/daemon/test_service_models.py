@@ -137,6 +137,13 @@ async def test_a_killed_process_is_replaced_and_requests_wait_for_it(backoff: Ba
         assert state_in_figures(here) == ["ready"]
 
 
+async def test_who_asks_after_others_were_turned_away_waits_for_it_to_be_back() -> None:
+    async with real_model() as here:
+        await here.model.ready()
+        await here.model.unload(timeout_s=5, turn_away=True)
+        await here.model.ready()
+
+
 async def test_who_asks_while_it_is_unloaded_is_served_by_the_next_one() -> None:
     async with real_model() as here:
         old = await here.model.ready()

@@ -219,6 +219,8 @@ class Model:
     def _start(self) -> None:
         barred = self._closed or self.held or self._leaving  # those who wait start it
         if not barred and (self._keeper is None or self._keeper.done()):
+            if not self.load_failed:  # whoever was turned away before, from now on they wait
+                self.queue.close(self._unavailable)
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
     async def _end(self) -> None:
