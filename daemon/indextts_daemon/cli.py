@@ -8,6 +8,7 @@ import logging
 import os
 from pathlib import Path
 import sys
+from typing import Any
 
 import platformdirs
 
@@ -122,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, about in DOCUMENTS.items():
         _add_document_actions(commands.add_parser(name, help=about), name, address)
+
+    _add_sharing_commands(commands, address)
 
     commands.add_parser(
         "operations", parents=[address], help="show what was changed, and how that went"
@@ -241,6 +244,22 @@ def _add_config_actions(config: argparse.ArgumentParser, address: argparse.Argum
     back.add_argument(
         "version", nargs="?", type=int, help="a number that `versions` shows (default: one back)"
     )
+
+
+def _add_sharing_commands(commands: Any, address: argparse.ArgumentParser) -> None:
+    pause = commands.add_parser(
+        "pause", parents=[address], help="leave the GPU to other work, and wait until it is free"
+    )
+    pause.add_argument("--minutes", type=float, metavar="N", help="resume by itself after that")
+    pause.add_argument("--reason", metavar="TEXT", help="shown to the household")
+    pause.set_defaults(run=_pause)
+    resume = commands.add_parser("resume", parents=[address], help="take the GPU back")
+    resume.set_defaults(run=_resume)
+    prewarm = commands.add_parser(
+        "prewarm", parents=[address], help="load a model before it is needed"
+    )
+    prewarm.add_argument("model", nargs="?", metavar="MODEL", help="its id (default: what speaks)")
+    prewarm.set_defaults(run=_prewarm)
 
 
 def _add_document_actions(
@@ -501,6 +520,25 @@ def _reload(asked: argparse.Namespace) -> int:
     from .config_command import reload
 
     return reload(asked.scope, _remote(asked, _settings(asked)))
+
+
+def _pause(asked: argparse.Namespace) -> int:
+    from .sharing_command import pause
+
+    remote = _remote(asked, _settings(asked))
+    return pause(remote, reason=asked.reason, minutes=asked.minutes)
+
+
+def _resume(asked: argparse.Namespace) -> int:
+    from .sharing_command import resume
+
+    return resume(_remote(asked, _settings(asked)))
+
+
+def _prewarm(asked: argparse.Namespace) -> int:
+    from .sharing_command import prewarm
+
+    return prewarm(_remote(asked, _settings(asked)), asked.model)
 
 
 def _document(asked: argparse.Namespace) -> int:

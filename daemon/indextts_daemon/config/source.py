@@ -50,7 +50,9 @@ class Source:
         try:
             return read_text(self.file, name=name or self.name)
         except SettingsError as err:
-            if self.required or not isinstance(err.__cause__, FileNotFoundError | NotADirectoryError):
+            if self.required or not isinstance(
+                err.__cause__, FileNotFoundError | NotADirectoryError
+            ):
                 raise
             return ""
 

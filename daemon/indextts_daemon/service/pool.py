@@ -105,7 +105,9 @@ class ModelPool:
         default = generation.models[generation.default]
         info = generation.info(default)
         if info is not None and default.state is WorkerState.ready:
-            others = (generation.info(one) for one in generation.models.values() if one is not default)
+            others = (
+                generation.info(one) for one in generation.models.values() if one is not default
+            )
             elsewhere = {voice.id for other in others if other for voice in other.voices}
             return self.revisions.of(info, rules=rules, elsewhere=elsewhere)
         for model in generation.models.values():
