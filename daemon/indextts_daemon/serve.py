@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 import logging
 from pathlib import Path
@@ -33,6 +33,7 @@ from .worker.handle import WorkerState
 LOGGER = logging.getLogger(__name__)
 
 SELF_TEST_RETRY_S = 1.0
+VOICES_S = 30.0  # that being ready waits for the recordings to be listened to
 SLOW_ENGINES = frozenset({"indextts"})  # while they load, another is made ready to speak at once
 
 
@@ -176,6 +177,9 @@ async def _speak_to_itself(services: Services) -> None:
         await asyncio.sleep(SELF_TEST_RETRY_S)
     with survived("loading what tells languages apart"):
         await loading
+    with suppress(TimeoutError):  # nobody who asks for a recording's voice is told of none
+        async with asyncio.timeout(VOICES_S):
+            await services.reloader.settled("voices")
     services.health.spoke = ""
 
 

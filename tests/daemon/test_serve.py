@@ -30,6 +30,7 @@ from indextts_daemon.service.health import Health
 from indextts_daemon.service.settings_file import SettingsFile
 from indextts_daemon.service.synthesizer import Synthesizer
 from tests.daemon.door import Opener, until
+from tests.daemon.recordings import RATE, encoded, heart
 from tests.daemon.running import RunningDaemon
 
 LONG = "word " * 40
@@ -91,6 +92,15 @@ def test_it_says_ready_only_after_it_has_spoken(tmp_path: Path) -> None:
             f"Listening on {daemon.url}",
             "ready",
         ]
+
+
+def test_it_says_ready_only_once_recordings_are_voices(tmp_path: Path) -> None:
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices" / "anna.wav").write_bytes(encoded(heart()[: 5 * RATE]))
+    with RunningDaemon(tmp_path) as daemon:
+        told = [line for line in daemon.lines if line == "ready" or "voices reload" in line]
+        assert len(told) == 2
+        assert told[-1] == "ready"
 
 
 async def test_while_it_loads_it_lives_and_is_not_ready(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ class Reloader:
         """Have what is on the disk read, some time soon; calls for the same become one."""
         self._hold(self.reload(scope, who=who))
 
+    async def settled(self, scope: str) -> None:
+        """Wait until what is under way in a scope, or waits for its turn there, has ended."""
+        async with self._turns[scope]:
+            pass
+
     async def close(self) -> None:
         """Give up what is under way."""
         tasks = tuple(self._tasks)
