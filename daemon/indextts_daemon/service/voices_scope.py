@@ -78,18 +78,16 @@ class VoicesScope:
         self._store = store
         self._generations = generations
         self._written = written
-        self._told: frozenset[str] = frozenset()  # what was wrong in the folder before
 
     async def stage(self, wish: object, running: Running) -> Change | None:
         """Look at the folder, or change it as it is wished. Raises SpeechError."""
         match wish:
             case None:
                 cast = await self._recast(running)
-                wrong = self._newly_wrong()
                 if self._tell(cast, running):
                     return self._change(cast)
-                if wrong:
-                    problems = tuple(Problem(message=message) for message in sorted(wrong))
+                if wrong := self._wrong():
+                    problems = tuple(Problem(message=message) for message in wrong)
                     raise SettingsError(
                         problems[0].message, code="voices_invalid", problems=problems
                     )
@@ -123,7 +121,6 @@ class VoicesScope:
             await asyncio.to_thread(placing.keep)
         except OSError as err:
             LOGGER.warning("the recording before is not removed yet: %s", err.strerror)
-        self._newly_wrong()
         self._tell(cast, running)
         return self._change(cast)
 
@@ -222,15 +219,14 @@ class VoicesScope:
             await self._store.look()
         return cast
 
-    def _newly_wrong(self) -> frozenset[str]:
-        """Return what is wrong in the folder and was not when this was last asked."""
+    def _wrong(self) -> list[str]:
+        """Return what is wrong in the folder."""
         wrong = {problem.message for problem in self._store.problems}
         for voice, known in self._store.known.items():
             if known.refusal is not None:
                 what = "stays as it was" if known.stale else "is left out"
                 wrong.add(f"The voice {voice} {what}: {known.refusal}")
-        before, self._told = self._told, frozenset(wrong)
-        return self._told - before
+        return sorted(wrong)
 
     def _tell(self, cast: Cast, running: Running) -> bool:
         """Add to the operation what has become of voices; return whether anything has."""
@@ -243,7 +239,7 @@ class VoicesScope:
             ),
             removed=sorted(before.keys() - after.keys()),
             stale=sorted(voice for voice, known in self._store.known.items() if known.stale),
-            problems=sorted(self._told),
+            problems=self._wrong(),
         )
         return before != after
 
