@@ -255,6 +255,21 @@ async def test_a_game_ends_a_swap_and_what_was_there_is_there_again(house: House
     assert await house.speak() == {1}
 
 
+async def test_what_is_sent_away_while_it_is_heard_has_not_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hear(model: Model, _: Say) -> Mapping[str, object]:
+        house.absent.when_paused.set()
+        await model.unload(timeout_s=0)
+        raise MuteError("It is draining.")
+
+    monkeypatch.setattr(house, "hear", hear)
+    running = house.operations.begin("models", "load", who="api")
+    with pytest.raises(EngineUnavailableError) as refusal:
+        await house.swapper._promoter.promote(house.model, replaced=None, running=running)
+    assert refusal.value.error_code == "paused"
+
+
 async def test_a_model_that_dies_on_probation_is_sent_back(house: House) -> None:
     assert (await house.swap(spec(2))).result is Result.applied
     for _ in range(3):

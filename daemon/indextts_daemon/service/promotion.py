@@ -111,7 +111,7 @@ class Promoter:
         if not self._absent.may_use_gpu(model):
             raise self._absent.refusal()
         if model.state is WorkerState.ready:
-            await self._audit(model, running)
+            await self._loaded_and_heard(model, running)
             return Seat(take=lambda: self._take(model, ()), give_back=_nothing)
         if not (replaced and replaced.worker and _same_files(replaced.spec, model.spec)):
             await inspect(model.spec, running.say)
@@ -156,7 +156,8 @@ class Promoter:
         paused = asyncio.create_task(self._absent.when_paused.wait())
         try:
             await asyncio.wait({work, paused}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done() and not self._absent.may_use_gpu(model):
+            heard = work.done() and work.exception() is None
+            if not heard and not self._absent.may_use_gpu(model):  # it has not failed
                 raise self._absent.refusal()
             await work
         finally:
