@@ -16,6 +16,10 @@ import numpy as np
 import pytest
 
 from indextts_daemon import __version__, cli, remote
+from indextts_daemon.cli import running
+from indextts_daemon.cli.asked import remote_of
+from indextts_daemon.cli.parser import make_parser
+from indextts_daemon.cli.running import SUFFIXES
 from indextts_daemon.config import load_settings
 from tests.daemon.door import TOKEN, Door
 from tests.daemon.fake_audio import assert_spoken_by_fake
@@ -136,7 +140,7 @@ async def test_say_speaks_by_itself_where_no_daemon_runs(
     assert not (shell.data_dir / "token").exists()
 
 
-@pytest.mark.parametrize("ending", cli.SUFFIXES)
+@pytest.mark.parametrize("ending", SUFFIXES)
 async def test_the_ending_names_the_format(at_the_door: Shell, ending: str) -> None:
     file = at_the_door.data_dir / f"out{ending.upper()}"
     assert (await at_the_door.run("say", "Hello.", "-o", str(file))).code == 0
@@ -333,9 +337,9 @@ def test_the_patience_with_a_daemon_has_its_bounds() -> None:
     ],
 )
 def test_a_daemon_is_sought_where_it_listens(hosts: list[str], url: str, tmp_path: Path) -> None:
-    asked = cli._parser().parse_args(["pair", "--data-dir", str(tmp_path)])
+    asked = make_parser().parse_args(["pair", "--data-dir", str(tmp_path)])
     settings = load_settings(file=None, environment={}, flags={"server.host": hosts})
-    assert cli._remote(asked, settings).url == url
+    assert remote_of(asked, settings).url == url
 
 
 async def test_settings_come_from_the_data_folder_unless_a_file_is_named(
@@ -392,6 +396,6 @@ def test_an_interrupt_ends_without_a_word(
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "read_token", interrupted)
+    monkeypatch.setattr(running, "read_token", interrupted)
     assert cli.main(["token", "--data-dir", str(tmp_path)]) == 130
     assert capsys.readouterr() == ("", "")

@@ -29,6 +29,7 @@ from indextts_daemon.checkpoints.catalogue import (
     Published,
 )
 from indextts_daemon.checkpoints.licence import ACCEPTED, SUMMARY, Acceptance
+from indextts_daemon.cli.parser import make_parser
 from indextts_daemon.errors import SpeechError
 from indextts_daemon.models_command import list_models
 from indextts_daemon.models_command.display import Display
@@ -517,7 +518,7 @@ def test_every_refusal_has_a_code(house: House, monkeypatch: pytest.MonkeyPatch)
         ("remove", MODEL, "--yes"): "model_not_here",
         ("verify", MODEL): "checkpoint_missing",
     }
-    parser = cli._parser()
+    parser = make_parser()
     for arguments, code in codes.items():
         asked = parser.parse_args(["models", *arguments, "--data-dir", str(house.data_dir)])
         with pytest.raises(SpeechError) as caught:
