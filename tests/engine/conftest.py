@@ -1,12 +1,14 @@
 """The engine's world: torch, and the golden vectors where they are."""
 
 from collections.abc import Iterator
+from functools import cache
 import os
 
 import pytest
 import torch
 
 from tests.engine import parity
+from tests.engine.serving import Furnish, Furnished, enrolled, furnish
 
 RECORD = pytest.StashKey[parity.Record]()
 SETS = parity.set_names()
@@ -27,6 +29,31 @@ def golden(request: pytest.FixtureRequest) -> parity.ParitySet:
     place = parity.folder()
     assert place is not None
     return parity.ParitySet(place / request.param, request.config.stash[RECORD])
+
+
+@pytest.fixture
+def one_golden(request: pytest.FixtureRequest) -> parity.ParitySet:
+    """Return one set of golden vectors, for what does not hang on the version."""
+    place = parity.folder()
+    if not SETS or place is None:
+        pytest.skip(NOWHERE)
+    return parity.ParitySet(place / SETS[0], request.config.stash[RECORD])
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnish:
+    """Return what furnishes a folder with a set's model and two voices that are enrolled, once."""
+
+    @cache
+    def of(name: str) -> Furnished:
+        place = parity.folder()
+        assert place is not None
+        golden = parity.ParitySet(place / name, parity.Record())
+        data_dir = tmp_path_factory.mktemp("furnished")
+        options = enrolled(golden, data_dir, furnish(golden, data_dir))
+        return Furnished(golden, data_dir, options)
+
+    return of
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """A data folder whose model is a tiny one as published, and whose voices were recorded by code."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from tests.engine.official import write_official
 from tests.engine.parity import ParitySet
 
 WORDS = "Good morning. The front door is open, and somebody is waiting."
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """A data folder that others may read or copy, and what a worker is told of it."""
+
+    golden: ParitySet
+    data_dir: Path
+    options: Mapping[str, Any]
+
+
+Furnish = Callable[[str], Furnished]  # takes the name of a set
 
 
 def furnish(golden: ParitySet, data_dir: Path) -> Path:

@@ -14,7 +14,7 @@ from indextts_daemon.checkpoints import manifest
 from indextts_daemon.checkpoints.layout import CONVERTED, find, find_published
 from indextts_daemon.engines.indextts import convert as converting
 from indextts_daemon.engines.indextts.convert import TEMPORARY, convert
-from indextts_daemon.engines.indextts.loader import open_weights
+from indextts_daemon.engines.indextts.loader import Weights, open_weights
 from indextts_daemon.engines.indextts.spelling.rules import CheckpointError
 from indextts_daemon.engines.indextts.verify import verify
 from tests.engine.official import copy_official, edit
@@ -36,48 +36,74 @@ def folder(golden: ParitySet, shelf: Path, tmp_path: Path) -> Path:
     return copy_official(golden, shelf, tmp_path / "model")
 
 
+@pytest.fixture
+def one_folder(one_golden: ParitySet, shelf: Path, tmp_path: Path) -> Path:
+    """Return a published model of one version, for what is the same with each."""
+    return copy_official(one_golden, shelf, tmp_path / "model")
+
+
+@pytest.fixture
+def converted(folder: Path, golden: ParitySet, shelf: Path) -> Path:
+    """Return a converted model; the published one is around it."""
+    return copy_converted(folder, shelf / f"{golden.name}-{CONVERTED}")
+
+
+@pytest.fixture
+def one_converted(one_folder: Path, one_golden: ParitySet, shelf: Path) -> Path:
+    """Return a converted model of one version."""
+    return copy_converted(one_folder, shelf / f"{one_golden.name}-{CONVERTED}")
+
+
+def copy_converted(folder: Path, made: Path) -> Path:
+    """Convert once, and give the folder what shares its files with others: replace, never write."""
+    if not made.exists():
+        convert(find_published(folder), made, silent)
+    shutil.copytree(made, folder / CONVERTED, copy_function=os.link)
+    return folder / CONVERTED
+
+
 def convert_in_place(folder: Path) -> Path:
     convert(find_published(folder), folder / CONVERTED, silent)
     return folder / CONVERTED
 
 
-def test_every_stage_is_equal_and_mapped(folder: Path) -> None:
-    published = open_weights(folder)
-    converted = open_weights(convert_in_place(folder))
-    assert converted.found.converted
-    assert converted.variant == published.variant
-    assert converted.hyperparameters == published.hyperparameters
-    assert converted.tokenizer.read_bytes() == published.tokenizer.read_bytes()
-    assert converted.stages == published.stages
+def test_every_stage_is_equal_and_mapped(converted: Path) -> None:
+    published, made = Weights.of(find_published(converted.parent)), open_weights(converted)
+    assert made.found.converted
+    assert made.variant == published.variant
+    assert made.hyperparameters == published.hyperparameters
+    assert made.tokenizer.read_bytes() == published.tokenizer.read_bytes()
+    assert made.stages == published.stages
     for stage in published.stages:
-        ours, theirs = converted.stage(stage), published.stage(stage)
+        ours, theirs = made.stage(stage), published.stage(stage)
         assert ours.keys() == theirs.keys()
         for key, tensor in ours.items():
             assert tensor.dtype == torch.float32
             assert torch.equal(tensor, theirs[key]), f"{stage} {key}"
 
 
-def test_a_converted_model_needs_nothing_of_the_published_one(folder: Path, tmp_path: Path) -> None:
-    convert(find_published(folder), tmp_path / "elsewhere", silent)
-    shutil.rmtree(folder)
+def test_a_converted_model_needs_nothing_of_the_published_one(
+    converted: Path, tmp_path: Path
+) -> None:
+    converted.rename(tmp_path / "elsewhere")
+    shutil.rmtree(converted.parent)
     assert open_weights(tmp_path / "elsewhere").stage("vocoder")
     assert verify(tmp_path / "elsewhere", silent) == []
 
 
-def test_converting_again_changes_nothing(folder: Path) -> None:
-    first = open_weights(convert_in_place(folder)).revision
-    assert open_weights(convert_in_place(folder)).revision == first
+def test_converting_again_changes_nothing(converted: Path) -> None:
+    first = open_weights(converted).revision
+    assert open_weights(convert_in_place(converted.parent)).revision == first
 
 
-def test_other_weights_make_another_revision(folder: Path) -> None:
-    first = open_weights(convert_in_place(folder)).revision
+def test_other_weights_make_another_revision(one_converted: Path) -> None:
+    first, folder = open_weights(one_converted).revision, one_converted.parent
     edit(folder / "feat2.pt", lambda content: content[""].mul_(2))
     assert open_weights(convert_in_place(folder)).revision != first
 
 
-def test_each_file_says_what_it_was_made_of(folder: Path) -> None:
-    published = find_published(folder)
-    place = convert_in_place(folder)
+def test_each_file_says_what_it_was_made_of(converted: Path) -> None:
+    published, place = find_published(converted.parent), converted
     known = manifest.read(place)
     assert known is not None
     assert known.sources.keys() == published.files.keys()
@@ -87,22 +113,22 @@ def test_each_file_says_what_it_was_made_of(folder: Path) -> None:
         assert file.metadata() == {"sha256 of vocoder": known.sources["vocoder"].sha256}
 
 
-def test_progress_is_told_to_the_last_byte(folder: Path) -> None:
+def test_progress_is_told_to_the_last_byte(one_folder: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    convert(find_published(folder), folder / CONVERTED, lambda *word: told.append(word))
+    convert(find_published(one_folder), one_folder / CONVERTED, lambda *word: told.append(word))
     done = [word[1] for word in told]
     assert done == sorted(done)
     assert {word[2] for word in told} == {done[-1]}
     assert {"gpt.pth", "gpt", "vocoder"} <= {word[0] for word in told}
 
 
-def test_only_a_published_model_is_converted(folder: Path) -> None:
-    convert_in_place(folder)
+def test_only_a_published_model_is_converted(converted: Path) -> None:
     with pytest.raises(CheckpointError, match="converted already"):
-        convert(find(folder), folder / "again", silent)
+        convert(find(converted.parent), converted.parent / "again", silent)
 
 
-def test_a_fault_is_named_before_anything_is_written(folder: Path) -> None:
+def test_a_fault_is_named_before_anything_is_written(one_folder: Path) -> None:
+    folder = one_folder
     edit(folder / "s2mel.pth", lambda content: content["cfm"].pop("estimator.conv1.bias"))
     with pytest.raises(CheckpointError, match=r"s2mel\.pth lacks the tensor wavenet_input\.bias"):
         convert_in_place(folder)
@@ -110,10 +136,13 @@ def test_a_fault_is_named_before_anything_is_written(folder: Path) -> None:
 
 
 def test_a_disk_that_is_too_small_is_refused_first(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    one_converted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needed = sum(path.stat().st_size for path in convert_in_place(folder).iterdir())
-    shutil.rmtree(folder / CONVERTED)
+    needed, folder = (
+        sum(path.stat().st_size for path in one_converted.iterdir()),
+        one_converted.parent,
+    )
+    shutil.rmtree(one_converted)
     for free, enough in ((needed // 2, False), (needed + 2 * converting.SPARE_BYTES, True)):
         usage = shutil._ntuple_diskusage(free, free, free)  # type: ignore[attr-defined]
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
@@ -127,9 +156,12 @@ def test_a_disk_that_is_too_small_is_refused_first(
 
 
 def test_converting_again_needs_no_room_for_what_it_replaces(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    one_converted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = sorted(path.stat().st_size for path in convert_in_place(folder).iterdir())
+    sizes, folder = (
+        sorted(path.stat().st_size for path in one_converted.iterdir()),
+        one_converted.parent,
+    )
     free = sizes[-1] + converting.SPARE_BYTES
     usage = shutil._ntuple_diskusage(free, free, free)  # type: ignore[attr-defined]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
@@ -139,8 +171,8 @@ def test_converting_again_needs_no_room_for_what_it_replaces(
         convert_in_place(folder)
 
 
-def test_two_conversions_at_once_do_not_mix(folder: Path) -> None:
-    refusals: list[str] = []
+def test_two_conversions_at_once_do_not_mix(one_folder: Path) -> None:
+    refusals, folder = list[str](), one_folder
 
     def another(*_: object) -> None:
         if not refusals:
@@ -171,9 +203,9 @@ def interrupted(folder: Path, when: tuple[str, int]) -> None:
         convert(find_published(folder), folder / CONVERTED, progress)
 
 
-def test_whenever_it_is_interrupted_the_published_model_serves(folder: Path) -> None:
-    published = open_weights(folder)
-    convert_in_place(folder)
+def test_whenever_it_is_interrupted_the_published_model_serves(one_converted: Path) -> None:
+    folder = one_converted.parent
+    published = Weights.of(find_published(folder))
     for when in [("config.yaml", 0), ("gpt", 1), ("vocoder", 9), (published.stages[-1], 1)]:
         interrupted(folder, when)
         assert open_weights(folder).revision == published.revision
@@ -183,7 +215,8 @@ def test_whenever_it_is_interrupted_the_published_model_serves(folder: Path) -> 
     assert verify(folder, silent) == []
 
 
-def test_what_a_killed_process_left_goes_with_the_next_attempt(folder: Path) -> None:
+def test_what_a_killed_process_left_goes_with_the_next_attempt(one_folder: Path) -> None:
+    folder = one_folder
     (folder / CONVERTED).mkdir()
     (folder / CONVERTED / f"{TEMPORARY}abc").write_bytes(b"half a stage")
     assert not open_weights(folder).found.converted
@@ -191,7 +224,9 @@ def test_what_a_killed_process_left_goes_with_the_next_attempt(folder: Path) -> 
     assert not list((folder / CONVERTED).glob(f"{TEMPORARY}*"))
 
 
-def test_a_disk_that_fills_up_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_is_said(one_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = one_folder
+
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -201,9 +236,9 @@ def test_a_disk_that_fills_up_is_said(folder: Path, monkeypatch: pytest.MonkeyPa
     assert not open_weights(folder).found.converted
 
 
-def test_whole_models_have_no_faults(folder: Path) -> None:
+def test_whole_models_have_no_faults(folder: Path, golden: ParitySet, shelf: Path) -> None:
     assert verify(folder, silent) == []
-    convert_in_place(folder)
+    copy_converted(folder, shelf / f"{golden.name}-{CONVERTED}")
     assert verify(folder, silent) == []
 
 
@@ -212,9 +247,10 @@ def test_a_folder_without_a_model_is_a_fault(tmp_path: Path) -> None:
     assert "lacks gpt.pth" in fault.message
 
 
-def test_the_manifest_is_believed_only_where_it_fits(folder: Path) -> None:
-    file = convert_in_place(folder) / manifest.NAME
+def test_the_manifest_is_believed_only_where_it_fits(one_converted: Path) -> None:
+    file = one_converted / manifest.NAME
     content = json.loads(file.read_text("utf-8"))
     content["hyperparameters"]["emotion_groups"][0] += 1
+    file.unlink()
     file.write_text(json.dumps(content), "utf-8")
-    assert [fault.where for fault in verify(folder, silent)] == ["emotions"]
+    assert [fault.where for fault in verify(one_converted.parent, silent)] == ["emotions"]

@@ -44,10 +44,8 @@ from indextts_daemon.speech import (
     Sentence,
     SpeechRequest,
 )
-from tests.engine import parity
 from tests.engine.conftest import SETS
-from tests.engine.parity import ParitySet, Record
-from tests.engine.serving import enrolled, furnish, model_id
+from tests.engine.serving import Furnish, model_id
 
 TEXT = Sentence.plain("light on.")
 BAD = Sentence.plain("light off.")
@@ -57,19 +55,22 @@ pytestmark = pytest.mark.skipif(not SETS, reason="no golden vectors")
 
 
 @pytest.fixture(scope="module", params=SETS)
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def told(request: pytest.FixtureRequest, furnished: Furnish) -> tuple[str, Mapping[str, Any]]:
     """Return what a worker is told of each set's model, with its voices enrolled."""
-    place = parity.folder()
-    assert place is not None
-    golden = ParitySet(place / request.param, Record())
-    data_dir = tmp_path_factory.mktemp("data")
-    options = enrolled(golden, data_dir, furnish(golden, data_dir))
-    return model_id(golden), options
+    house = furnished(request.param)
+    return model_id(house.golden), house.options
 
 
 @pytest.fixture(scope="module")
 def engine(told: tuple[str, Mapping[str, Any]]) -> IndexTTSEngine:
-    return create(told[1])
+    return quick(told[1])
+
+
+def quick(options: Mapping[str, Any]) -> IndexTTSEngine:
+    """Return an engine that takes few steps: how many a quality takes is tested by itself."""
+    made = create(options)
+    made._quality = replace(made._quality, options=replace(made._quality.options, num_steps=3))
+    return made
 
 
 def begin(
@@ -291,7 +292,7 @@ def test_a_voice_is_found_by_its_handle_whatever_the_engine_was_told(
     """The front may know a voice that was enrolled after the worker began."""
     lena = next(voice for voice in engine.info.voices if voice.id == "lena")
     others = [voice for voice in told[1]["voices"] if voice["id"] != "lena"]
-    stranger = create({**told[1], "voices": others})
+    stranger = quick({**told[1], "voices": others})
     renamed = replace(lena, id="nobody", name="", languages=())
     stranger.start(JobId(1), PLAIN, renamed)
     stranger.append(JobId(1), TEXT)

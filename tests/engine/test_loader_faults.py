@@ -37,6 +37,8 @@ from tests.engine.official import copy_official, edit, write_official
 from tests.engine.parity import ParitySet
 
 PLACES = 20  # where each file is cut, and where it is changed
+FEW = 4  # of them, where nobody has the time for all
+ALL_OR_FEW = [FEW, pytest.param(PLACES, marks=pytest.mark.long)]
 ROLES = sorted({role for roles in ORIGINS.values() for role in roles})
 PICKLES = [role for role in ROLES if role not in {"semantic_encoder", "codec"}]  # of both versions
 CPU = torch.device("cpu")
@@ -99,31 +101,33 @@ def load_whole(folder: Path) -> None:
     enrolment_networks(weights, device=CPU)
 
 
-def places(role: str, size: int) -> list[int]:
+def places(role: str, size: int, count: int) -> list[int]:
     chance = random.Random(role)  # noqa: S311 the same places each time
-    return [chance.randrange(size) for _ in range(PLACES)]
+    return [chance.randrange(size) for _ in range(count)]
 
 
+@pytest.mark.parametrize("count", ALL_OR_FEW)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_published_file_that_is_cut_off_is_named(folder: Path, role: str) -> None:
+def test_a_published_file_that_is_cut_off_is_named(folder: Path, role: str, count: int) -> None:
     found = find(folder)
     path = found.files[role]
     content = path.read_bytes()
-    for place in places(role, len(content)):
+    for place in places(role, len(content), count):
         replace(path, content[:place])
         with pytest.raises(CheckpointError, match=rf"^{found.name(role)} is damaged or cut off"):
             load(Weights.of(found), role)
 
 
+@pytest.mark.parametrize("count", ALL_OR_FEW)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_changed_bit_of_a_published_file_leaves_finite_numbers_or_a_refusal(
-    folder: Path, role: str
+    folder: Path, role: str, count: int
 ) -> None:
     """And where the numbers are others, a checksum says so; safetensors have none."""
     found = find(folder)
     path, before = found.files[role], all_of(find(folder), role)
     content = path.read_bytes()
-    for place in places(role, len(content)):
+    for place in places(role, len(content), count):
         changed = bytearray(content)
         changed[place] ^= 1 << place % 8
         replace(path, changed)
@@ -155,11 +159,14 @@ def all_of(found: Found, role: str) -> dict[str, Tensor]:
     }
 
 
+SEEDS = [*range(FEW), *(pytest.param(n, marks=pytest.mark.long) for n in range(FEW, PLACES))]
+
+
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("seed", range(PLACES))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_changed_bit_of_a_converted_file_is_found(converted: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 the same places each time
     known = manifest.read(converted)
@@ -175,7 +182,7 @@ def test_a_changed_bit_of_a_converted_file_is_found(converted: Path, seed: int) 
         assert path.name in err.message  # noqa: PT017 a refusal is one of two good ends
 
 
-@pytest.mark.parametrize("seed", range(PLACES))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_converted_file_that_is_cut_off_is_named(converted: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 the same places each time
     known = manifest.read(converted)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 import io
 from pathlib import Path
+import shutil
 from typing import Any
 
 import aiohttp
@@ -18,14 +19,18 @@ from indextts_daemon.service.feelings import in_mood
 from indextts_daemon.service.moods import BUILT_IN
 from indextts_daemon.speech import Emotion, SpeechRequest
 from tests.daemon.running import RunningDaemon
-from tests.engine import parity
 from tests.engine.conftest import SETS
-from tests.engine.parity import ParitySet, Record
-from tests.engine.serving import enrolled, furnish, model_id, record
+from tests.engine.serving import Furnish, Furnished, model_id, record
 from tests.engine.test_engine import TEXT, begin, heard
 
 pytestmark = pytest.mark.skipif(not SETS, reason="no golden vectors")
 
+LAST_SET = pytest.mark.parametrize(  # for what hangs on the version elsewhere, if at all
+    "house",
+    [*(pytest.param(name, marks=pytest.mark.long) for name in SETS[:-1]), *SETS[-1:]],
+    indirect=True,
+    scope="module",
+)
 Pcm = NDArray[np.int16]
 PATIENCE_S = 180.0
 
@@ -33,11 +38,10 @@ PATIENCE_S = 180.0
 class House:
     """A data folder with a model and voices, and the daemon that runs on it."""
 
-    def __init__(self, golden: ParitySet, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self.model = furnish(golden, data_dir)
-        self.options = dict(enrolled(golden, data_dir, self.model))
-        self.id = model_id(golden)
+    def __init__(self, shown: Furnished, data_dir: Path) -> None:
+        self.data_dir = shutil.copytree(shown.data_dir, data_dir)
+        self.options = shown.options
+        self.id = model_id(shown.golden)
 
     def daemon(self) -> RunningDaemon:
         settings = {"indextts": {"quality": "fast", "device": "cpu"}}
@@ -74,11 +78,12 @@ async def spoken(session: aiohttp.ClientSession, **fields: Any) -> Pcm:
 
 
 @pytest.fixture(scope="module", params=SETS)
-def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> House:
-    place = parity.folder()
-    assert place is not None
-    golden = ParitySet(place / request.param, Record())
-    return House(golden, tmp_path_factory.mktemp("house"))
+def house(
+    request: pytest.FixtureRequest,
+    furnished: Furnish,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> House:
+    return House(furnished(request.param), tmp_path_factory.mktemp("house") / "data")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,7 @@ async def test_voices_moods_and_what_can_be_asked_are_listed(
         assert can["pronunciation"]
 
 
+@LAST_SET
 async def test_two_voices_and_three_moods_sound_different_and_each_the_same_again(
     daemon: RunningDaemon,
 ) -> None:
@@ -142,9 +148,9 @@ async def test_two_voices_and_three_moods_sound_different_and_each_the_same_agai
     async with daemon.session() as session:
         await ready(session)
         first = [(await spoken(session, **way)).tobytes() for way in ways]
-        again = [(await spoken(session, **way)).tobytes() for way in reversed(ways)]
+        again = [(await spoken(session, **way)).tobytes() for way in reversed(ways[::2])]
     assert len(set(first)) == len(ways)
-    assert first == again[::-1]
+    assert first[::2] == again[::-1]
 
 
 async def test_what_cannot_be_is_refused_in_words(daemon: RunningDaemon) -> None:
@@ -162,12 +168,15 @@ async def test_what_cannot_be_is_refused_in_words(daemon: RunningDaemon) -> None
             assert (error["code"], error["param"]) == (code, param)
 
 
-async def test_a_replaced_recording_is_another_voice_and_another_revision(house: House) -> None:
-    with house.daemon() as running:
-        async with running.session() as session:
-            before = (await ready(session))["revision"]
-            first = await spoken(session, voice="lena")
-        assert running.stop() == 0
+@LAST_SET
+async def test_a_replaced_recording_is_another_voice_and_another_revision(
+    house: House, daemon: RunningDaemon
+) -> None:
+    """It comes last: afterwards the daemon has stopped."""
+    async with daemon.session() as session:
+        before = (await ready(session))["revision"]
+        first = await spoken(session, voice="lena")
+    assert daemon.stop() == 0
     record(house.data_dir / "voices" / "lena.wav", "fr")
     with house.daemon() as running:
         async with running.session() as session:
