@@ -28,7 +28,8 @@ pytestmark = [
 ]
 
 AWAY = "The IndexTTS daemon at .* does not answer"
-SENTENCE = "The washing machine has finished."
+SENTENCE = "The washing machine has finished."  # long enough to be understood
+WORD = "Yes."  # where it only matters how it sounds: a tiny model speaks as long as it may
 LOSSLESS = {"preferred_format": "wav"}
 NAME = "Grandma Lena"
 RECORDED = {"lena", "otto"}
@@ -70,7 +71,7 @@ async def test_recorded_voices_in_their_moods_sound_different_and_the_same_again
     hass: HomeAssistant, studio: DaemonProcess, cloning: Paired
 ) -> None:
     async def said(**way: object) -> bytes:
-        await hass.speak(cloning.entity_id, SENTENCE, **way, **LOSSLESS)
+        await hass.speak(cloning.entity_id, WORD, **way, **LOSSLESS)
         sound = hass.heard.read_bytes()
         assert np.abs(decoded(sound)[1]).max() > AUDIBLE
         return sound
@@ -79,11 +80,11 @@ async def test_recorded_voices_in_their_moods_sound_different_and_the_same_again
     first = [await said(**way, seed=7) for way in WAYS]
     another = await said(**WAYS[0], seed=8)
     await hass.forget_speech()
-    again = [await said(**way, seed=7) for way in reversed(WAYS)]
+    again = [await said(**way, seed=7) for way in reversed(WAYS[::2])]
 
     assert len({*first, another}) == len(WAYS) + 1
-    assert again[::-1] == first
-    assert await studio.requests() - before == 2 * len(WAYS) + 1
+    assert again[::-1] == first[::2]
+    assert await studio.requests() - before == len(first) + len(again) + 1
 
 
 async def test_a_voice_that_is_recorded_anew_is_heard_anew_and_nobody_else_changes(
@@ -91,7 +92,7 @@ async def test_a_voice_that_is_recorded_anew_is_heard_anew_and_nobody_else_chang
 ) -> None:
     async def cached(voice: str) -> bytes:
         status, sound = await hass.speech(
-            cloning.entity_id, SENTENCE, cache=True, voice=voice, **LOSSLESS
+            cloning.entity_id, WORD, cache=True, voice=voice, **LOSSLESS
         )
         assert status == 200
         return sound
