@@ -61,6 +61,7 @@ class StubModel:
     worker: "StubWorker | None" = None
     wakes_soon: bool = False
     asleep: bool = False
+    is_cast: bool = True
     kept: int = 0
     failures: int = 0
 

@@ -82,6 +82,16 @@ def test_the_revision_changes_with_what_is_heard_and_with_nothing_else() -> None
     assert revision(heart, lotus, weights="others") != first
 
 
+def test_there_is_no_revision_before_the_recordings_were_looked_for() -> None:
+    """Else each start would take a voice for gone, and a client forget what it has heard."""
+    default = StubModel(id="big", knows=None, info=info("big", voice("heart", "en")))
+    pool = pool_of(default)
+    default.is_cast = False
+    assert pool.revision() is None
+    default.is_cast = True
+    assert pool.revision() is not None
+
+
 def test_the_revision_changes_when_texts_are_read_differently(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -59,6 +59,7 @@ class Model:
         self.queue = queue
         self.recast: Recast | None = partial(self._recast, casting) if casting else None
         self.before_load: Callable[[Model], Awaitable[None]] | None = None  # or SpeechError
+        self.is_cast = casting is None  # its voices of recordings were looked for once
         self.on_ready: Callable[[Model], None] | None = None
         self.on_trouble: Callable[[], None] | None = None  # it died, or failed on a job
         self.on_progress: Say = say_nothing
@@ -276,7 +277,10 @@ class Model:
             await worker.stop(timeout_s=STOP_TIMEOUT_S)
 
     async def _recast(self, casting: Casting, say: Say) -> tuple[Voice, ...]:
-        return () if self.info is None else await casting.recast(self.info, say)
+        try:
+            return () if self.info is None else await casting.recast(self.info, say)
+        finally:
+            self.is_cast = True
 
     async def _prepared(self) -> WorkerSpec:
         """Return what to load, once all that it needs is there."""

@@ -105,6 +105,8 @@ class ModelPool:
         default = generation.models[generation.default]
         info = generation.info(default)
         if info is not None and default.state is WorkerState.ready:
+            if not default.is_cast:
+                return None  # voices that are only still to come would count as gone
             others = (
                 generation.info(one) for one in generation.models.values() if one is not default
             )
