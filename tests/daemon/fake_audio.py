@@ -1,6 +1,7 @@
 """Checks every sample of the fake engine's audio, as a client can from wav or pcm."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,4 +34,5 @@ def assert_spoken_by_fake(  # noqa: PLR0913 all that goes into a sample
     assert np.array_equal(frames[:, 3], np.arange(len(frames)) % 32768)
     changes = np.flatnonzero(np.diff(frames[:, 1])) + 1
     heard = frames[np.concatenate([[0], changes]), 1].tolist()
-    assert heard == [crc_of(seed, sentence, emotion) for sentence in sentences]
+    said = (crc_of(seed, sentence, emotion) for sentence in sentences)
+    assert heard == [crc for crc, _ in groupby(said)]  # two in a row may have the same

@@ -71,6 +71,12 @@ def moods_document(edition: int) -> str:
     return yaml.safe_dump({MOOD: {"emotion": emotion, "speed": speed}})
 
 
+def emotion_of(edition: int) -> Emotion:
+    """Return what the engine is told of the mood in an edition."""
+    weights, _ = feeling(edition)
+    return Emotion(weights=limited(weights))
+
+
 def feeling(edition: int) -> tuple[list[float], float]:
     """Return how the mood feels in an edition, and its pace."""
     weights = [0.0] * len(EMOTIONS)
@@ -88,12 +94,17 @@ class Line:
     mood: str | None = None
     seed: int = 0
     in_pieces: bool = False  # over the WebSocket, as it is being written
+    by_anybody: bool = False  # no voice is named
 
     @property
     def body(self) -> dict[str, object]:
         mood = {"mood": self.mood} if self.mood else {}
-        voice = self.recorded or own_voice(self.seat)
-        return {"voice": voice, "seed": self.seed, "response_format": "pcm", **mood}
+        voice = {} if self.by_anybody else {"voice": self.voice}
+        return {"seed": self.seed, "response_format": "pcm", **voice, **mood}
+
+    @property
+    def voice(self) -> str:
+        return self.recorded or own_voice(self.seat)
 
     def check(self, answer: "Answer", facts: Facts) -> int:
         """Fail unless the answer is this line, whole, as one generation speaks it.
@@ -107,8 +118,7 @@ class Line:
             tag = own_tag(facts.model, self.seat)
         emotion, speed = None, 1.0
         if self.mood:
-            weights, speed = feeling(facts.mood)
-            emotion = Emotion(weights=limited(weights))
+            emotion, (_, speed) = emotion_of(facts.mood), feeling(facts.mood)
         spoken = [sentence.replace(WORD, saying(facts.lexicon)) for sentence in self.sentences]
         assert_spoken_by_fake(
             answer.samples,
@@ -206,11 +216,11 @@ class Household:
             return await ask()
         except PermissionError:
             self.retried["token"] += 1
-            await self._new(lambda: self.house.token != token)
+            await self._new(lambda: self.house.token != token, trouble="401 for the only token")
             self.token = self.house.token
-        except aiohttp.ClientConnectorError:
+        except aiohttp.ClientConnectorError as err:
             self.retried["address"] += 1
-            await self._new(lambda: self.url != url)
+            await self._new(lambda: self.url != url, trouble=f"{url} is gone: {err}")
         try:
             return await ask()
         except PermissionError:
@@ -219,9 +229,8 @@ class Household:
     async def speak(self, line: Line) -> Answer:
         """Say a line. Raises Lost."""
         how = self._written if line.in_pieces else self._whole
-        voice = line.body["voice"]
-        self.asking[str(voice)] += 1
-        asking = [str(voice)]
+        self.asking[line.voice] += 1
+        asking = [line.voice]
 
         def answered() -> None:
             if asking:
@@ -263,11 +272,26 @@ class Household:
             self.first_audio.append((answer.asked_at, answer.first_s))
             await self._judge(line, answer)
 
+    @asynccontextmanager
+    async def talking(self, people: int, *, seed: int) -> AsyncIterator[None]:
+        """Have people speak while inside, one in four over the WebSocket."""
+        tasks = [
+            asyncio.create_task(
+                self.converse(seat, random.Random(seed + seat), in_pieces=seat % 4 == 3)  # noqa: S311
+            )
+            for seat in range(people)
+        ]
+        try:
+            yield
+        finally:
+            self.enough = True
+            await asyncio.gather(*tasks)
+
     async def _judge(self, line: Line, answer: Answer) -> None:
         facts = await self.ledger.of(answer.generation)
         try:
             tag = line.check(answer, facts)
-            known = self._tags.setdefault((answer.generation, str(line.body["voice"])), tag)
+            known = self._tags.setdefault((answer.generation, line.voice), tag)
             assert tag == known
         except AssertionError:
             frames = answer.samples[: answer.samples.size // FRAME * FRAME].reshape(-1, FRAME)
@@ -338,13 +362,13 @@ class Household:
         listed: Sequence[Operation] = (await self.ask("GET", "/v1/operations"))["operations"]
         return listed
 
-    async def _new(self, known: Callable[[], bool]) -> None:
+    async def _new(self, known: Callable[[], bool], *, trouble: str) -> None:
         try:
             async with asyncio.timeout(10):
                 while not known():  # noqa: ASYNC110 nothing tells us
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise Lost("the house has not moved, and does not answer") from None
+            raise Lost(trouble) from None
 
 
 async def _write(opened: aiohttp.ClientWebSocketResponse, line: Line) -> None:

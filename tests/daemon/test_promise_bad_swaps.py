@@ -4,15 +4,23 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-import random
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from tests.daemon.household import House, Household, Line, Lost, living_in, version_options
+from tests.daemon.household import (
+    House,
+    Household,
+    Line,
+    Lost,
+    living_in,
+    moods_document,
+    version_options,
+)
 from tests.daemon.ledger import Operation
+from tests.daemon.reloads import put_in_place
 
 PEOPLE = 4
 GOOD = {"chunk_s": 0.4, "step_sleep_s": 0.02}
@@ -27,7 +35,7 @@ BAD = {  # what is wrong with a version, and what of the reason a person is told
     "it is silent": (version_options(2, people=PEOPLE, sound="silent"), "is silent"),
     "it never ends": (version_options(2, people=PEOPLE, sound="endless"), "too long"),
     "it is clipped": (version_options(2, people=PEOPLE, sound="clipped"), "is distorted"),
-    "it is no sound": (version_options(2, people=PEOPLE, sound="nan"), "no sound"),
+    "it is no sound": (version_options(2, people=PEOPLE, sound="nan"), "not audio"),
 }
 
 
@@ -37,6 +45,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     settings = {"models": {"probation_s": 600}, "worker": {"step_timeout_s": 30}}
     house = House(tmp_path, settings)
     house.version("main", version_options(1, people=PEOPLE, **GOOD))
+    put_in_place(tmp_path / "moods.yaml", moods_document(0))
     with house:
         yield house
 
@@ -73,34 +82,29 @@ async def model_operations(home: Household) -> list[Operation]:
 async def test_whatever_is_wrong_with_a_version_the_one_before_speaks_on(house: House) -> None:
     async with living_in(house) as home:
         home.move_in()
-        talking = [
-            asyncio.create_task(home.converse(seat, random.Random(seat), in_pieces=seat == 3))  # noqa: S311
-            for seat in range(PEOPLE - 1)
-        ]
-        for number, (wrong, (options, told)) in enumerate(BAD.items()):
-            name = f"bad-{number}"
-            house.version(name, options)
-            refused = await home.ask(
-                "POST",
-                "/v1/models/fake/activate",
-                507 if "memory" in told else 422,
-                params={"wait": "1"},
-                json={"version": name},
-            )
-            reason = refused["error"]["message"]
-            assert_a_sentence(reason, holds=told)
-            (newest, *_) = await model_operations(home)
-            assert (newest["result"], newest["details"]["version"]) == ("rejected", name), wrong
-            assert " ".join(error["message"] for error in newest["errors"]) == reason
-            assert (await versions(home))[name] == "failed"
-            assert (await versions(home))["main"] == "active"
-            said = await asyncio.to_thread(cli, house, "models", "activate", "fake", name)
-            assert (said.returncode, said.stderr.strip()) == (1, reason.replace(". ", ".\n"))
-        canary = (await status(home))["canary"]
-        assert_a_sentence(canary["failed"], holds="no sound")
-        assert (canary["model"], canary["version"]) == ("fake", name)
-        home.enough = True
-        await asyncio.gather(*talking)
+        async with home.talking(PEOPLE, seed=0):
+            for number, (wrong, (options, told)) in enumerate(BAD.items()):
+                name = f"bad-{number}"
+                house.version(name, options)
+                refused = await home.ask(
+                    "POST",
+                    "/v1/models/fake/activate",
+                    507 if "memory" in told else 422,
+                    params={"wait": "1"},
+                    json={"version": name},
+                )
+                reason = refused["error"]["message"]
+                assert_a_sentence(reason, holds=told)
+                newest = next(o for o in await model_operations(home) if o["action"] == "activate")
+                assert (newest["result"], newest["details"]["version"]) == ("rejected", name), wrong
+                assert " ".join(error["message"] for error in newest["errors"]) == reason
+                assert (await versions(home))[name] == "failed"
+                assert (await versions(home))["main"] == "active"
+                said = await asyncio.to_thread(cli, house, "models", "activate", "fake", name)
+                assert (said.returncode, said.stderr.strip()) == (1, reason.replace(". ", ".\n"))
+            canary = (await status(home))["canary"]
+            assert_a_sentence(canary["failed"], holds="not audio")
+            assert (canary["model"], canary["version"]) == ("fake", name)
     assert not home.lost, home.lost[:3]
     assert not home.mixed, home.mixed[:3]
     assert home.answers > 3 * PEOPLE
