@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 import socket
@@ -13,7 +12,7 @@ from . import __version__
 from .api.keys import Services
 from .checkpoints.catalogue import published
 from .config import Settings, Source, settings_history
-from .errors import Problem, SettingsError
+from .errors import Problem
 from .identity import Identity, Pairing
 from .metrics import Metrics
 from .planning import Planner
@@ -22,7 +21,7 @@ from .service.audition import Audition
 from .service.baselines import Baselines
 from .service.card import Card
 from .service.castings import FakeCasting, IndexTTSCasting
-from .service.config_scope import ConfigScope, ConfigWish
+from .service.config_scope import ConfigScope
 from .service.documents import Documents
 from .service.events import EventBus
 from .service.followers import Followers
@@ -31,7 +30,7 @@ from .service.generation import Generation, Generations
 from .service.health import Health
 from .service.memory import MemoryGuard
 from .service.models import Casting, Model
-from .service.models_scope import ModelsScope, Undoing
+from .service.models_scope import ModelsScope
 from .service.needs import Needs
 from .service.operations import Operations, Result
 from .service.pause import PauseBook
@@ -47,13 +46,15 @@ from .service.settings_file import SettingsFile
 from .service.sharing import Sharing
 from .service.swapping import Swapper
 from .service.synthesizer import Synthesizer
-from .service.versions import ModelsWish, Versions
+from .service.undoing import undoing
+from .service.versions import Versions
 from .service.voices import VoiceStore
 from .service.voices_scope import VoicesScope
 from .service.watching import Place, Watch
 from .worker.handle import WorkerSpec
 
 ENCODER_THREADS = 2
+LISTENERS = 2  # processes that listen to what somebody sends
 
 
 def build(
@@ -117,7 +118,8 @@ def build(
         PauseBook(events, metrics, _in(state, "paused.json")),
         card,
     )
-    gate, pool = Gate(), ModelPool(generations, Revisions(_in(state, "revision.json")))
+    gate, revisions = Gate(), Revisions(_in(state, "revision.json"))
+    pool = ModelPool(generations, revisions, at_gate=lambda: gate.waiting)
     synthesizer = Synthesizer(Router(sharing), generations, metrics, gate)
     reloader = Reloader(generations, operations, events, metrics)
     memory = MemoryGuard(generations, Needs(_in(state, "needs.json")), card_free=card.free)
@@ -139,7 +141,7 @@ def build(
         versions,
         swapper,
         plan=planner.plan,
-        undoing=_undoing(reloader, file),
+        undoing=undoing(generations, reloader, versions, file),
     )
     followers = Followers(models)
     turn = asyncio.Lock()
@@ -165,6 +167,7 @@ def build(
         events=events,
         metrics=metrics,
         encoders=ThreadPoolExecutor(ENCODER_THREADS, thread_name_prefix="encode"),
+        listening=asyncio.Semaphore(LISTENERS),
         generations=generations,
         operations=operations,
         reloader=reloader,
@@ -240,20 +243,3 @@ async def _acknowledged(watch: Watch | None, scope: str) -> None:
     """Keep a scope from being read again for what is there now."""
     if watch is not None:
         await watch.acknowledge(scope)
-
-
-def _undoing(reloader: Reloader, file: SettingsFile) -> Undoing:
-    """Return how what fails on probation goes back: by an operation like any other."""
-
-    def model(id_: str) -> None:
-        wish = ModelsWish(action="rollback", model=id_)
-        reloader.start("models", who="probation", wish=wish, action="rollback", subject=id_)
-
-    def settings(_: str) -> None:
-        with suppress(SettingsError):  # there is nothing to go back to
-            version = file.before()
-            wish = ConfigWish(text=version.text, back_to=version)
-            subject = str(version.number)
-            reloader.start("config", who="probation", wish=wish, action="rollback", subject=subject)
-
-    return Undoing(model=model, settings=settings)

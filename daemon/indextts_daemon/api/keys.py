@@ -1,5 +1,6 @@
 """What the handlers may reach, passed in by the composition root."""
 
+from asyncio import Semaphore
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Services:
     events: EventBus
     metrics: Metrics
     encoders: Executor
+    listening: Semaphore  # how many recordings are listened to at a time
     generations: Generations
     operations: Operations
     reloader: Reloader

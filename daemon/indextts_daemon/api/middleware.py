@@ -10,10 +10,11 @@ from aiohttp import web
 from indextts_daemon.errors import SpeechError, place_of
 
 from .keys import GUARDED, REQUEST_ID, SERVICES, Handler, Services
-from .problems import UnauthorizedError, describe, describe_fault, describe_http
+from .problems import ForeignOriginError, UnauthorizedError, describe, describe_fault, describe_http
 
 LOGGER = logging.getLogger(__name__)
 
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -50,6 +51,8 @@ async def _guarded(
     try:
         if services.about.auth and request.match_info.handler in request.app[GUARDED]:
             _check_token(request, services)
+        if request.method not in READING:
+            check_origin(request)
         return await handler(request)
     except SpeechError as err:
         return describe(err, request_id)
@@ -62,6 +65,14 @@ async def _guarded(
         if request.writer.output_size > 0:
             raise ConnectionError from None  # no second answer inside the first
         return describe_fault(request_id)
+
+
+def check_origin(request: web.Request) -> None:
+    """Let no page from elsewhere speak or change anything; browsers leave that to us."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2].lower() != request.host.lower():
+        request.app[SERVICES].metrics.rejections.labels("auth").inc()
+        raise ForeignOriginError("Only pages of this daemon's own address may do that here.")
 
 
 def _check_token(request: web.Request, services: Services) -> None:

@@ -18,9 +18,9 @@ from indextts_daemon.text.incoming import IncomingText
 
 from . import schema
 from .keys import REQUEST_ID, SERVICES, Services
+from .middleware import check_origin
 from .problems import (
     FAULT,
-    ForeignOriginError,
     IdleTimeoutError,
     TooLargeError,
     UpgradeRequiredError,
@@ -62,19 +62,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
         raise UpgradeRequiredError(
             "Open a WebSocket here; for one request and one answer use POST /v1/audio/speech."
         )
-    _check_origin(request)
+    check_origin(request)
     response.headers["X-Request-Id"] = request[REQUEST_ID]
     await response.prepare(request)
     await _Session(request, response).run()
     return response
-
-
-def _check_origin(request: web.Request) -> None:
-    """Let no page from elsewhere speak here; browsers leave that to who takes a WebSocket."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2].lower() != request.host.lower():
-        request.app[SERVICES].metrics.rejections.labels("auth").inc()
-        raise ForeignOriginError("Only pages of this daemon's own address may speak here.")
 
 
 class _Session:

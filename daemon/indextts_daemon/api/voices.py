@@ -96,7 +96,8 @@ async def _heard(request: web.Request, schema: vol.Schema) -> tuple[Heard, dict[
     upload = await read_upload(request)
     said = validated(schema, upload.fields)
     try:
-        return await hear(upload.audio), said
+        async with request.app[SERVICES].listening:  # each is a process with the whole sound
+            return await hear(upload.audio), said
     except RecordingError as err:
         raise RecordingError(err.message, code=err.error_code, param="audio") from err
 

@@ -87,12 +87,15 @@ class ConfigScope:
     async def _from_wish(self, wish: ConfigWish, running: Running) -> Change | None:
         if wish.match is not None:
             await self._require_match(wish.match)
+        seen = await asyncio.to_thread(self._file.etag)
         loaded = await asyncio.to_thread(self._file.source.read, wish.text)
         if wish.dry:
             self._tell(loaded, running)
             return None
         change = await self._staged(loaded, running)
         async with _given_up_on_error(change):
+            if wish.match is not None and seen is not None:  # staging may have taken minutes
+                await self._require_match(frozenset({seen}))
             await asyncio.to_thread(self._file.write, wish.text)
             self._file.problems = ()
             await self._written(wish.text.encode())

@@ -38,11 +38,12 @@ class Followers:
         """Make ready what the settings ask of everybody. Raises SpeechError, and gives all up."""
         changes: list[Change] = []
         async with AsyncExitStack() as stack:
-            for other in self._others:  # they are quick, and the models are not
+            changes.append(await self._models.restage(settings, running))
+            stack.push_async_callback(changes[0].give_up)
+            for other in self._others:  # they are quick; a door must not be shut for long
                 if (change := await other.follow(settings)) is not None:
                     changes.append(change)
                     stack.push_async_callback(change.give_up)
-            changes.append(await self._models.restage(settings, running))
             stack.pop_all()
         return _together(changes)
 

@@ -41,6 +41,11 @@ class Binding:
         self._generations = generations
         self.renew()
 
+    @property
+    def outdated(self) -> bool:
+        """Whether there is another generation by now."""
+        return self.generation is not self._generations.current
+
     def settle(self, *models: Model) -> None:
         """Say that of all models it may need these only."""
         self.needs = frozenset(models)

@@ -130,6 +130,7 @@ class MemoryGuard:
         self._generations = generations
         self._needs = needs
         self._card_free = card_free
+        self._turn = asyncio.Lock()  # of who makes room: the same room is given to one only
 
     async def entrance(
         self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
@@ -160,11 +161,18 @@ class MemoryGuard:
 
     async def make_room(self, model: Model) -> None:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
-        current = self._generations.current
-        others = [one for one in current.models.values() if one is not model and one.worker]
-        entrance = await self.entrance(model.spec, residents=others, replaced=None)
-        for other in entrance.leaving:
-            await other.unload(timeout_s=0, reason="budget")
+        async with self._turn:
+            while True:
+                current = self._generations.current
+                others = [
+                    one for one in current.models.values() if one is not model and one.present
+                ]
+                entrance = await self.entrance(model.spec, residents=others, replaced=None)
+                if not entrance.leaving:
+                    return
+                other = entrance.leaving[0]
+                if not (other.busy or self._generations.needed(other)):  # it was idle just now
+                    await other.unload(timeout_s=0, reason="budget")
 
     def look(self) -> None:
         """Note what the models hold that are loaded now."""

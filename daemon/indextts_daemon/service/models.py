@@ -74,7 +74,8 @@ class Model:
         self._reason: str | None = None
         self._closed = False
         self._leaving = False  # it is being unloaded
-        self._on_trial = False  # it is loaded once, and not again where that fails
+        self._on_trial = False  # somebody waits for the outcome of the next start
+        self._kept = False  # it is replaced when it dies
         self.asleep = False  # it was unloaded, and has not been loaded again
         self.held = False  # it must not be started now
         self.shown = True  # what becomes of it is told; only one version of a model is
@@ -126,19 +127,30 @@ class Model:
         return self.queue.last_used_at
 
     @property
+    def present(self) -> bool:
+        """Whether it is loaded, or about to be."""
+        loading = self._keeper is not None and not self._keeper.done() and not self.load_failed
+        return self._worker is not None or loading
+
+    @property
     def worker(self) -> WorkerHandle | None:
         """The process, while there is one."""
         return self._worker
 
     def keep(self) -> None:
         """See to it that a worker runs until `unload` or `close`; returns at once."""
-        self._on_trial = False
+        self._kept = True
         self._start()
+
+    def admit(self) -> None:
+        """End the trial, and keep it."""
+        self._on_trial = False
+        self.keep()
 
     async def trial(self) -> WorkerHandle:
         """Load once, and return the worker. Raises EngineUnavailableError if that fails.
 
-        Until `keep` is called again it is not replaced when it dies.
+        Unless somebody wants it kept, it is not replaced when it dies.
         """
         if self.state is not WorkerState.ready:
             self._on_trial, self.load_failed, self._failure = True, False, None
@@ -226,6 +238,7 @@ class Model:
 
     async def _end(self) -> None:
         keeper, self._keeper = self._keeper, None
+        self._kept = self._on_trial = False
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait({keeper})
@@ -249,10 +262,11 @@ class Model:
                 LOGGER.error("model %s is started anew: %s", self.id, place_of(err))  # noqa: TRY400
             self._worker = None
             self._on_state(self.state)
-            if self._on_trial:
-                self._decided.set()
+            self._decided.set()
+            if not self._kept:
                 return
-            self.note_failure()
+            if not self._on_trial:
+                self.note_failure()
             failures = 0 if steady else failures + 1
 
     async def _live(self) -> bool:
@@ -302,6 +316,7 @@ class Model:
 
     def _note_failure(self, err: EngineUnavailableError) -> None:
         self._reason, self.load_failed, self._failure = err.message, True, err
+        self._decided.set()
         self.asleep = False
         self.queue.close(self._unavailable, hold=False)
         self._metrics.model_loads.labels(self.id, "failed").inc()

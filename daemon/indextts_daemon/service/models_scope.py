@@ -1,16 +1,18 @@
 """The scope `models`: what lies in the models folder, and what somebody wants done with a model."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 import logging
 
 from indextts_daemon.config import Settings
-from indextts_daemon.errors import SettingsError, SpeechError
+from indextts_daemon.errors import Problem, SettingsError, SpeechError
+from indextts_daemon.worker.handle import WorkerSpec
 
 from .activation import Activation
 from .generation import Generation, Generations
 from .lineup import Lineup, same
+from .models import Model
 from .operations import Running
 from .pool import known
 from .reloading import Change
@@ -27,7 +29,7 @@ class Undoing:
     """How what was promoted goes back, by what brought it in."""
 
     model: Undo
-    settings: Undo
+    settings: Callable[[Settings], Undo]  # of the settings that are coming; reads the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,25 +73,36 @@ class ModelsScope:
 
     async def restage(self, settings: Settings, running: Running) -> Change:
         """Make ready the line-up under other settings. Raises SpeechError."""
-        activation = self._versions.activation
+        current, activation = self._generations.current, self._versions.activation
         lineup = await asyncio.to_thread(self._plan, settings, activation)
+        untouched = {
+            id_
+            for id_, spec in lineup.specs.items()
+            if id_ in current.models
+            and same(
+                replace(spec, content=current.models[id_].spec.content), current.models[id_].spec
+            )
+        }
+        lineup = _keeping(lineup, current, untouched)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation)
-        return await self._staged(aim, running, undo=self._undoing.settings)
+        undo = await asyncio.to_thread(self._undoing.settings, settings)
+        return await self._staged(aim, running, undo=undo)
 
     async def _look(self, running: Running) -> Change | None:
         current, activation = self._generations.current, self._versions.activation
         lineup = await asyncio.to_thread(self._plan, current.settings, activation)
-        for id_, spec in lineup.specs.items():
-            old = current.models.get(id_)
-            if old is not None and old.worker is not None and not spec.content and old.spec.content:
-                raise SettingsError(
-                    f"The files of {id_} are not whole any more. It speaks on as it is loaded."
-                )
-            trouble = activation.failure(id_, spec.version, revision=spec.content)
-            if trouble and old is not None and not same(old.spec, spec):
-                raise SettingsError(f"{id_} failed with these files already: {trouble}")
+        troubles = {
+            id_: trouble
+            for id_, spec in lineup.specs.items()
+            if (trouble := _trouble(spec, current.models.get(id_), activation))
+        }
+        lineup = _keeping(lineup, current, troubles)  # whatever is wrong with one, others may come
+        problems = [Problem(message=trouble) for trouble in troubles.values()]
         if _as_it_is(lineup, current):
+            if problems:
+                raise SettingsError(problems[0].message, problems=problems)
             return None
+        running.detail(problems=list(troubles.values()))
         aim = _Aim(lineup=lineup, settings=current.settings, activation=activation)
         return await self._staged(aim, running, undo=self._undoing.model)
 
@@ -106,6 +119,7 @@ class ModelsScope:
         else:
             known(current, wish.model)
         lineup = await asyncio.to_thread(self._plan, settings, activation)
+        lineup = _keeping(lineup, current, current.models.keys() - {wish.model})
         wanted = () if wish.action == "rollback" else (wish.model,)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation, wanted=wanted)
         return await self._staged(aim, running, undo=self._undoing.model)
@@ -127,7 +141,11 @@ class ModelsScope:
         if before is not None and running.now.who == PROBATION:
             running.detail(failed=before.failed)
             activation = _failed(activation, before)
-        await self._choose(activation.succeed(spec.model, spec.version))
+        try:
+            await self._choose(activation.succeed(spec.model, spec.version))
+        except BaseException:
+            await asyncio.shield(change.give_up())
+            raise
 
         async def give_up() -> None:
             await change.give_up()
@@ -143,10 +161,12 @@ class ModelsScope:
         except OSError as err:
             LOGGER.warning("which models were chosen could not be kept: %s", err.strerror)
 
-    async def _unload(self, wish: ModelsWish) -> Change:
+    async def _unload(self, wish: ModelsWish) -> Change | None:
         current = self._generations.current
         model = known(current, wish.model)
         drain_s = current.settings.models.drain_timeout_s
+        if model.worker is None:
+            return None
         await model.unload(timeout_s=drain_s, reason="admin")
         return Change(apply=_unchanged)
 
@@ -155,6 +175,22 @@ class ModelsScope:
         known_here = wish.model in self._generations.current.models
         if wish.version is not None or not known_here:
             self._versions.find(wish.model, wish.version or activation.version(wish.model))
+
+
+def _trouble(spec: WorkerSpec, old: Model | None, activation: Activation) -> str:
+    """Say why a model stays as it is loaded, whatever its folder holds now; or nothing."""
+    if old is None or same(old.spec, spec):
+        return ""
+    if old.worker is not None and not spec.content and old.spec.content:
+        return f"The files of {spec.model} are not whole any more. It speaks on as it is loaded."
+    failure = activation.failure(spec.model, spec.version, revision=spec.content)
+    return f"{spec.model} failed with these files already: {failure}" if failure else ""
+
+
+def _keeping(lineup: Lineup, current: Generation, ids: Collection[str]) -> Lineup:
+    """Return a line-up in which these models are as they are now."""
+    kept = {id_: current.models[id_].spec for id_ in ids if id_ in current.models}
+    return replace(lineup, specs={**lineup.specs, **kept})
 
 
 def _as_it_is(lineup: Lineup, current: Generation) -> bool:

@@ -1,7 +1,7 @@
 """The models of the current generation, as whoever looks around sees them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import hashlib
 import logging
 from weakref import WeakKeyDictionary
@@ -23,7 +23,14 @@ LOGGER = logging.getLogger(__name__)
 class ModelPool:
     """All known models, one of which is the default, and those that are still leaving."""
 
-    def __init__(self, generations: Generations, revisions: Revisions | None = None) -> None:
+    def __init__(
+        self,
+        generations: Generations,
+        revisions: Revisions | None = None,
+        at_gate: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`at_gate` tells how many wait to be admitted at all."""
+        self._at_gate = at_gate
         self.revisions = revisions or Revisions()
         self._generations = generations
         self._leaving: set[Model] = set()
@@ -46,7 +53,7 @@ class ModelPool:
     @property
     def waiting(self) -> int:
         """How many wait, whatever for."""
-        return sum(model.queue.waiting for model in self._everybody())
+        return self._at_gate() + sum(model.queue.waiting for model in self._everybody())
 
     @property
     def in_flight(self) -> int:
@@ -74,7 +81,8 @@ class ModelPool:
         """
         current = self._generations.current
         if generation is not None and generation is not current:
-            return self._told.get(generation)
+            default = generation.models[generation.default]
+            return self._told.get(generation) or _named(default, _rules(generation))
         if (revision := self._revision(current)) is not None:
             self._told[current] = revision
         return revision
@@ -91,6 +99,8 @@ class ModelPool:
         finally:
             await model.close()
             self._leaving.discard(model)
+            if model.id not in self._generations.current.models:
+                model.show()  # that it has gone
 
     async def close(self) -> None:
         """End every worker."""
@@ -100,8 +110,7 @@ class ModelPool:
         return [*self, *self._leaving]
 
     def _revision(self, generation: Generation) -> str | None:
-        manner = " ".join(filter(None, (named(generation.moods), generation.lexicon.name)))
-        rules = f"{TEXT_RULES_VERSION} {manner}"
+        rules = _rules(generation)
         default = generation.models[generation.default]
         info = generation.info(default)
         if info is not None and default.state is WorkerState.ready:
@@ -114,9 +123,19 @@ class ModelPool:
             return self.revisions.of(info, rules=rules, elsewhere=elsewhere)
         for model in generation.models.values():
             if model.info is not None and model.state is WorkerState.ready:
-                told = f"{model.id} {model.info.revision} {rules}"
-                return hashlib.sha256(told.encode()).hexdigest()[:16]
+                return _named(model, rules)
         return None
+
+
+def _rules(generation: Generation) -> str:
+    manner = " ".join(filter(None, (named(generation.moods), generation.lexicon.name)))
+    return f"{TEXT_RULES_VERSION} {manner}"
+
+
+def _named(model: Model, rules: str) -> str:
+    """Name how a model sounds that is not the default, or was once."""
+    revision = model.info.revision if model.info is not None else ""
+    return hashlib.sha256(f"{model.id} {revision} {rules}".encode()).hexdigest()[:16]
 
 
 def known(generation: Generation, model: str) -> Model:

@@ -117,13 +117,16 @@ class Promoter:
             await inspect(model.spec, running.say)
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
-        leaving = list(entrance.leaving)
-        if leaving:
-            await self._make_room(leaving, running)
+        leaving = tuple(entrance.leaving)
         try:
+            if leaving:
+                await self._make_room(leaving, running)
             await self._loaded_and_heard(model, running)
-        except BaseException:
+        except Exception:
             await asyncio.shield(self._give_back(model, leaving))
+            raise
+        except BaseException:  # the daemon stops
+            await asyncio.shield(self._let_go(model, leaving))
             raise
         return Seat(
             take=lambda: self._take(model, leaving),
@@ -134,7 +137,7 @@ class Promoter:
         residents = [
             other
             for other in self._generations.current.models.values()
-            if other is not model and other.worker is not None
+            if other is not model and other.present
         ]
         return await self._room.entrance(model.spec, residents=residents, replaced=replaced)
 
@@ -176,19 +179,29 @@ class Promoter:
         self._gate.open()
         await self._audience.admit(model)
 
-    async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
-        """End the model, and have those back that made room for it."""
-        await model.unload(timeout_s=0)
-        for other in leaving:
-            other.held = False
-            other.keep()
+    async def _let_go(self, model: Model, leaving: Sequence[Model]) -> None:
+        """End the model, and let everybody come and go again."""
         try:
+            await model.unload(timeout_s=0)
+        finally:
             for other in leaving:
-                with suppress(SpeechError):
-                    await other.ready("critical")
+                other.held = False
+            self._gate.open()
+
+    async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
+        """End the model, and have those back that made room for it, as far as they may come."""
+        try:
+            await model.unload(timeout_s=0)
+            for other in leaving:
+                other.held = False
+                if self._absent.may_use_gpu(other):
+                    with suppress(SpeechError):
+                        await other.ready("critical")
                 if other.state is not WorkerState.ready:
                     LOGGER.error("model %s does not come back: %s", other.id, other.reason)
         finally:
+            for other in leaving:
+                other.held = False
             self._gate.open()
 
 

@@ -4,12 +4,13 @@ Knows no files and no models: a scope stages what was asked of it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 import logging
 from typing import Any, Protocol, TypeVar
 
-from indextts_daemon.errors import Problem, SpeechError, place_of
+from indextts_daemon.errors import Problem, QueueFullError, SpeechError, place_of
 from indextts_daemon.metrics import Metrics
 
 from .events import EventBus
@@ -18,6 +19,9 @@ from .operations import Operation, Operations, Result, Running
 
 LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
+
+MISTAKE = Problem(message="The daemon made a mistake; its log says where. Nothing was changed.")
+MOST_WISHES = 16  # of one scope that may wait
 
 
 async def _nothing() -> None:
@@ -64,6 +68,7 @@ class Reloader:
         self._scopes: dict[str, Scope] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._follow_up: dict[str, asyncio.Task[Operation]] = {}  # has not begun yet
+        self._wishes: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def add(self, scope: Scope, *, turn: asyncio.Lock | None = None) -> None:
@@ -105,7 +110,13 @@ class Reloader:
     def _begin(
         self, scope: str, wish: object, *, who: str, action: str, subject: str
     ) -> tuple[Operation, asyncio.Task[Operation]]:
+        if wish is not None and self._wishes[scope] >= MOST_WISHES:
+            raise QueueFullError(
+                f"{MOST_WISHES} changes of this kind are waiting already. Try again shortly.",
+                retry_after_s=5.0,
+            )
         running = self.operations.begin(scope, action, who=who, subject=subject)
+        self._wishes[scope] += wish is not None
         return running.now, self._hold(self._in_turn(scope, wish, running))
 
     def _hold(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
@@ -131,10 +142,13 @@ class Reloader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _in_turn(self, scope: str, wish: object, running: Running) -> Operation:
-        async with self._turns[scope]:
-            if wish is None:
-                self._follow_up.pop(scope, None)
-            return await self._do(self._scopes[scope], wish, running)
+        try:
+            async with self._turns[scope]:
+                if wish is None:
+                    self._follow_up.pop(scope, None)
+                return await self._do(self._scopes[scope], wish, running)
+        finally:
+            self._wishes[scope] -= wish is not None
 
     async def _do(self, scope: Scope, wish: object, running: Running) -> Operation:
         try:
@@ -144,12 +158,16 @@ class Reloader:
             return self._refuse(running, err.error_code, problems)
         except Exception as err:  # noqa: BLE001 a fault of ours must not end reloading
             LOGGER.error("a reload of %s failed: %s", scope.name, place_of(err))  # noqa: TRY400
-            message = "The daemon made a mistake; its log says where. Nothing was changed."
-            return self._refuse(running, "internal", (Problem(message=message),))
+            return self._refuse(running, "internal", (MISTAKE,))
         if change is None:
             return running.end(Result.unchanged, generation=self._generations.current.number)
         before = self._generations.current
-        generation = self._generations.commit(change.apply)
+        try:
+            generation = self._generations.commit(change.apply)
+        except Exception as err:  # noqa: BLE001 a fault of ours must not leave half of it behind
+            LOGGER.error("a commit of %s failed: %s", scope.name, place_of(err))  # noqa: TRY400
+            await change.give_up()
+            return self._refuse(running, "internal", (MISTAKE,))
         if self._metrics is not None:
             swapped = dict(generation.models) != dict(before.models)
             self._metrics.generation_is(generation.number, models=swapped)

@@ -109,7 +109,7 @@ class Residency:
         try:
             outcomes = await asyncio.gather(
                 *(
-                    model.unload(timeout_s=timeout_s, reason=reason, turn_away=True)
+                    model.unload(timeout_s=timeout_s, reason=reason, turn_away=reason != IDLE)
                     for model in going
                 ),
                 return_exceptions=True,

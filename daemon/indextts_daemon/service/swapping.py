@@ -164,7 +164,7 @@ class Swapper:
         try:
             return await self._promoter.promote(model, replaced=replaced, running=running)
         except SpeechError as err:
-            if err.error_code not in {"paused", "paused_gpu_busy"}:
+            if err.error_code not in {"paused", "paused_gpu_busy", "insufficient_memory"}:
                 self._refuse(model, err.message)
             raise
 
@@ -199,7 +199,7 @@ def _applied(
             generation.models[id_].shown = False
         model.show()
     for model in proven:
-        model.keep()
+        model.admit()
     return replace(
         generation,
         settings=settings,

@@ -64,6 +64,7 @@ class Speech:
         self._attempt: _Attempt | None = None
         self._reruns = RERUNS
         self._router: Router | None = None
+        self._attempted = False  # a speaker was found
 
     @property
     def generation(self) -> Generation:
@@ -137,17 +138,21 @@ class Speech:
 
     async def _again(self, err: EngineUnavailableError) -> None:
         """Try once more, unless it has sounded. Raises `err` where that would not help."""
-        if self.audio_s or not self._reruns or err.error_code in NOT_AGAIN or not self._router:
+        lost = self._attempted or self._binding.outdated  # its model went away; else it waited
+        if self.audio_s or not self._reruns or err.error_code in NOT_AGAIN or not lost:
             raise err
         self._reruns -= 1
         self._binding.renew()
+        assert self._router is not None  # noqa: S101 it has begun
         await self._try(self._router)
 
     async def _try(self, router: Router) -> None:
         await self.close()
+        self._attempted = False
         self._binding.settle(*router.candidates(self.order, self.generation))
         route = await router.route(self.order, self.generation)
         self._binding.settle(route.model)
+        self._attempted = True
         async with AsyncExitStack() as stack:
             place = await stack.enter_async_context(route.model.queue.place(self.order.priority))
             stream = await self._submitted(route)
