@@ -18,7 +18,7 @@ from indextts_daemon.service.operations import Operation, Operations, Result, Ru
 from indextts_daemon.service.reloading import Change, Reloader
 from indextts_daemon.service.settings_file import SettingsFile, etag
 from tests.daemon.bad_edits import BAD_SETTINGS
-from tests.daemon.test_storage import BEFORE, names
+from tests.daemon.test_storage import BEFORE, FULL, names
 
 GOOD = "language: de  # at home\n"
 OTHER = "language: fr\nserver:\n  port: 1\n"
@@ -255,12 +255,13 @@ async def test_an_unreadable_file_has_no_mark_that_anybody_could_have_read(house
     assert done.code == "precondition_failed"
 
 
-@pytest.mark.parametrize("step", [step for step in BEFORE if step != "an interrupt"])
+@pytest.mark.parametrize("step", [step for step, (_, error) in BEFORE.items() if error is FULL])
 async def test_a_write_that_fails_lets_go_of_what_was_made_ready(
     house: House, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = house.generations.current
-    BEFORE[step](monkeypatch)
+    patch, _ = BEFORE[step]
+    patch(monkeypatch)
     done = await house.put(OTHER)
     monkeypatch.undo()
     assert done.result is Result.rejected
