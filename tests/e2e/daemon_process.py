@@ -136,16 +136,24 @@ class DaemonProcess:
 
     async def pairing_code(self) -> str:
         """Ask for a code as its owner does."""
+        output = await self.commanded("pair")
+        shown = re.search(r"Pairing code: (\d{6})\b", output)
+        assert shown, output
+        return shown[1]
+
+    async def commanded(self, *words: str | Path) -> str:
+        """Give a command on its computer that succeeds, and return what is printed."""
         process = await asyncio.create_subprocess_exec(
             COMMAND,
-            *("pair", f"--data-dir={self.data}", f"--host={self.host}", f"--port={self.port}"),
+            *words,
+            *(f"--data-dir={self.data}", f"--host={self.host}", f"--port={self.port}"),
             env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await asyncio.wait_for(process.communicate(), START_S)
-        shown = re.search(r"Pairing code: (\d{6})\b", output.decode())
-        assert shown, output
-        return shown[1]
+        assert process.returncode == 0, output
+        return output.decode()
 
     async def requests(self) -> int:
         """Return how often it was asked to speak since it was started, whatever came of it."""

@@ -34,18 +34,21 @@ async def found(hass: HomeAssistant, daemon: DaemonProcess) -> dict[str, Any]:
     )
 
 
-async def pair_by_hand(hass: HomeAssistant, daemon: DaemonProcess) -> Paired:
-    """Type where a daemon runs, then its code."""
+async def pair_by_hand(
+    hass: HomeAssistant, daemon: DaemonProcess, credential: str | None = None
+) -> Paired:
+    """Type where a daemon runs, then its code, or its token if that is given."""
     flow = await hass.start_flow(DOMAIN)
     asked = await hass.answer_flow(flow["flow_id"], host=daemon.host, port=daemon.port)
     assert asked["step_id"] == "pair", asked
-    return await pair(hass, daemon, flow["flow_id"])
+    return await pair(hass, daemon, flow["flow_id"], credential)
 
 
-async def pair(hass: HomeAssistant, daemon: DaemonProcess, flow_id: str) -> Paired:
-    """Type the code that the daemon's owner is shown, and wait for the entity."""
-    code = await daemon.pairing_code()
-    made = await hass.answer_flow(flow_id, credential=code)
+async def pair(
+    hass: HomeAssistant, daemon: DaemonProcess, flow_id: str, credential: str | None = None
+) -> Paired:
+    """Type the code that the daemon's owner is shown, or its token, and wait for the entity."""
+    made = await hass.answer_flow(flow_id, credential=credential or await daemon.pairing_code())
     assert made["type"] == "create_entry", made
     entry_id = made["result"]["entry_id"]
     entities = await hass.command("config/entity_registry/list")
