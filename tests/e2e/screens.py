@@ -137,6 +137,13 @@ class Screens:
             shown = "\n".join(await self._lines())
             raise AssertionError(f"{missing} does not stand in:\n{shown}") from None
 
+    async def open_repair(self, key: str) -> None:
+        """Open the repair whose title stands under a key."""
+        (title,) = _texts(_translations(self.look.language), key)
+        first, _, last = title.partition("{name}")
+        repairs = self.page.locator("ha-config-repairs ha-list-item-button")
+        await repairs.filter(has_text=first or last).click()
+
     async def shows(self, text: str) -> None:
         """Wait for a word that is the same in every language."""
         await expect(self.page.get_by_text(text).first).to_be_visible()
