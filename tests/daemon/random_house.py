@@ -41,6 +41,7 @@ VERSIONS: dict[str, dict[str, object]] = {
     "mute": {"sound": "silent"},
     "broken": {"load": "fail"},
 }
+TIGHT_GIB = 0.12  # for all models together, of which each takes some 0.08
 SETTINGS: dict[str, Any] = {
     "engine": "fake",
     "models": {"max_hold_s": 5, "drain_timeout_s": 10, "probation_s": 5},
@@ -86,10 +87,12 @@ class Folders:
     numbers: dict[str, set[int]] = field(default_factory=dict)
     _last: int = 10
 
-    def furnish(self, voices: "Voices") -> None:
+    def furnish(self, voices: "Voices", *, tight: bool) -> None:
         for version in VERSIONS:
             self.put(version, GOOD.get(version, 9))
-        (self.data / "settings.yaml").write_text(yaml.safe_dump(SETTINGS))
+        budget = {"memory_budget_gib": TIGHT_GIB if tight else None}
+        settings = {**SETTINGS, "models": {**SETTINGS["models"], **budget}}
+        (self.data / "settings.yaml").write_text(yaml.safe_dump(settings))
         (self.data / "moods.yaml").write_text("party: {emotion: {happy: 0.5}}\n")
         (self.data / "token").write_text("a-token-for-tests\n")
         (self.data / "voices").mkdir()
@@ -253,10 +256,13 @@ def children_of_this_process() -> set[int]:
 
 
 @asynccontextmanager
-async def random_house(data_dir: Path, voices: Voices) -> AsyncIterator[House]:
-    """Open a house whose clock and card are ours; nothing of it is left afterwards."""
+async def random_house(data_dir: Path, voices: Voices, *, tight: bool) -> AsyncIterator[House]:
+    """Open a house whose clock and card are ours; nothing of it is left afterwards.
+
+    In a `tight` one a model can only take the place of another.
+    """
     folders, clock = Folders(data_dir), Clock()
-    folders.furnish(voices)
+    folders.furnish(voices, tight=tight)
     house: House
 
     def card(metrics: Metrics) -> Card:

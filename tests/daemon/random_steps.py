@@ -16,7 +16,7 @@ from indextts_daemon.service.operations import Operation, Result
 from indextts_daemon.service.versions import ModelsWish
 from tests.daemon.bad_documents import BAD_LEXICONS, BAD_MOODS
 from tests.daemon.bad_edits import BAD_SETTINGS
-from tests.daemon.random_house import GOOD, SETTINGS, VERSIONS, put
+from tests.daemon.random_house import GOOD, SETTINGS, TIGHT_GIB, VERSIONS, put
 from tests.daemon.random_speech import Listener
 
 SPOILED = [
@@ -193,7 +193,7 @@ class Person(Listener):
     def _settings(self) -> dict[str, Any]:
         models: dict[str, Any] = {
             "keep_alive_s": self.chance.choice([0, 0, 30]),
-            "memory_budget_gib": self.chance.choice([None, 0.12, 0.12]),
+            "memory_budget_gib": self.chance.choice([None, TIGHT_GIB]),
             "pinned": self.chance.choice([[], ["fake"]]),
         }
         return {
@@ -247,8 +247,8 @@ STEPS: dict[str, int] = {
     "spoil_voices": 1,
     "renew_token": 1,
     "spoil_token": 1,
-    "activate": 4,
-    "roll_back": 1,
+    "activate": 6,
+    "roll_back": 2,
     "load": 1,
     "unload": 2,
     "renew_version": 1,
