@@ -15,7 +15,6 @@ from .config import Settings
 from .errors import EngineUnavailableError, SpeechError
 from .identity import Identity, Pairing
 from .service.models import Model
-from .service.pool import ModelPool
 from .service.routing import FALLBACK, SELF, SpeechOrder
 from .text.language import language_name, match
 from .worker.handle import WorkerState
@@ -59,7 +58,7 @@ async def first_words(services: Services) -> str:
     """Speak once through the whole of the service; return what was wrong, or nothing."""
     peak = 0.0
     try:
-        model = await _first_speaker(services.pool)
+        model = await _first_speaker(services)
         language = _languages(model)[0]
         order = SpeechOrder(
             text="OK.", language=language, model=model.id, priority="critical", frontend=SELF
@@ -79,7 +78,7 @@ async def language_trouble(services: Services) -> str:
         return ""
     spoken: list[str] = []
     for model in pool:
-        if model.info is None:
+        if model.info is None and services.sharing.may_use_gpu(model):
             with suppress(SpeechError):
                 await model.ready()
         spoken += _languages(model)
@@ -91,15 +90,15 @@ async def language_trouble(services: Services) -> str:
     )
 
 
-async def _first_speaker(pool: ModelPool) -> Model:
-    """Return the default model once it is ready, or what speaks in its place."""
-    try:
-        await pool.default.ready("critical")
-    except EngineUnavailableError:
-        fallback = pool.get(FALLBACK)
-        await fallback.ready("critical")
-        return fallback
-    return pool.default
+async def _first_speaker(services: Services) -> Model:
+    """Return the default model once it is ready, or what speaks in its place; load none away."""
+    default, fallback = services.pool.default, services.pool.get(FALLBACK)
+    if services.sharing.may_use_gpu(default):
+        with suppress(EngineUnavailableError):
+            await default.ready("critical")
+            return default
+    await fallback.ready("critical")
+    return fallback
 
 
 def _languages(model: Model) -> list[str]:

@@ -12,7 +12,7 @@ from indextts_daemon.doorless import first_words, language_trouble
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SpeechOrder
 from indextts_daemon.speech import AudioChunk
-from tests.daemon.door import Door, Opener
+from tests.daemon.door import Door, Opener, until
 
 
 async def spoken(door: Door, order: SpeechOrder) -> list[AudioChunk]:
@@ -37,6 +37,18 @@ async def test_it_gets_a_word_in_where_as_many_wait_as_may(open_door: Opener) ->
             await asyncio.sleep(0)
         assert await first_words(door.services) == ""
         assert all(await asyncio.gather(*crowd))
+
+
+async def test_while_it_is_paused_it_tries_its_voice_without_the_model_that_is_away(
+    open_door: Opener,
+) -> None:
+    async with open_door(language="nl") as door:
+        sharing, default = door.services.sharing, door.services.pool.default
+        await sharing.pause(who="api", reason="a game")
+        await until(lambda: default.worker is None)
+        assert await first_words(door.services) == ""
+        await language_trouble(door.services)
+        assert default.worker is None
 
 
 @pytest.mark.parametrize("language", ["de", "en-GB", "fr"])
