@@ -227,6 +227,17 @@ async def test_what_a_loaded_model_holds_is_what_it_needs_the_next_time() -> Non
     assert "It needs 6.0 GiB" in decision.why
 
 
+async def test_a_version_that_was_never_loaded_is_expected_to_need_what_the_one_before_does() -> (
+    None
+):
+    house = House({"big": loaded("big", gpu=6)}, "big", card=80 * GIB)
+    house.flags = {"models.memory_budget_gib": 13.0}  # it is 14 for both
+    newer = replace(indextts("big"), version="b")
+    assert (await house.decided(newer, "big")).mode is Mode.in_place
+    house.flags = {"models.memory_budget_gib": 14.0}
+    assert (await house.decided(newer, "big")).mode is Mode.side_by_side
+
+
 async def test_only_who_is_of_no_use_now_makes_room_and_the_longest_unused_first() -> None:
     def house(**flags: object) -> House:
         models = {

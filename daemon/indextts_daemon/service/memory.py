@@ -139,12 +139,11 @@ class MemoryGuard:
         self.look()
         limits = self._generations.current.settings
         on_card = await self._card_free() if may_use_card(spec) else None
-        known = self._needs.of(spec)
         free = await asyncio.to_thread(available) if on_card is None else on_card
         reserve = RESERVE if on_card is None else round(limits.sharing.free_gib * GIB)
         budget = limits.models.memory_budget_gib
         decision = decide(
-            await asyncio.to_thread(estimated, spec) if known is None else _share(known, on_card),
+            await self._needed(spec, replaced, on_card),
             Room(
                 free=None if free is None else free - reserve,
                 budget=None if budget is None else round(budget * GIB),
@@ -158,6 +157,18 @@ class MemoryGuard:
         by_id = {model.id: model for model in residents}
         leaving = [by_id[id_] for id_ in decision.leaving]
         return Entrance(mode=decision.mode, reason=decision.why, leaving=leaving)
+
+    async def _needed(
+        self, spec: WorkerSpec, replaced: Model | None, on_card: int | None
+    ) -> int | None:
+        """Return what a model was measured to need, or what its files and its kin let expect."""
+        if (known := self._needs.of(spec)) is not None:
+            return _share(known, on_card)
+        guess = await asyncio.to_thread(estimated, spec)
+        is_kin = replaced is not None and replaced.id == spec.model
+        kin = self._needs.of(replaced.spec) if replaced is not None and is_kin else None
+        told = (guess, None if kin is None else _share(kin, on_card))
+        return max((size for size in told if size is not None), default=None)
 
     async def make_room(self, model: Model) -> None:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
