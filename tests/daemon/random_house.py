@@ -237,6 +237,9 @@ class House:
         assert not gate.waiting
         assert not [model.id for model in services.pool if model.held], "a model stayed held"
         assert not [model.id for model in services.pool if model.busy], "a queue stayed busy"
+        if services.sharing.paused:
+            there = [model.id for model in services.pool if model.worker is not None]
+            assert set(there) <= {"embedded"}, "somebody stayed on the card"
         assert not services.generations._bindings, "somebody stayed bound"
         assert not [one for one in services.operations.listed() if one.ended_at is None]
         assert not [one for one in services.operations.listed() if one.code == "internal"]
