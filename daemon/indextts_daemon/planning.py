@@ -31,7 +31,8 @@ class Planner:
         """Plan anew. What was chosen under other settings does not count any more."""
         chosen = activation.under(settings)
         choice = choose(settings, self.data_dir, gpu=self.gpu)
-        found = {version.model: version for version in self._active(settings, choice, chosen)}
+        active = self._active(settings, chosen)
+        found = {one.model: one for one in active if not one.trouble or one.model == choice.model}
         specs = {choice.model: self._main(choice, settings)}
         if choice.model in found and chosen.version(choice.model) != MAIN:
             specs[choice.model] = self._spec(found[choice.model], settings)
@@ -47,9 +48,10 @@ class Planner:
             "nice": WORKER_NICE,
         }
         specs = {id_: replace(spec, **limits) for id_, spec in specs.items()}  # type: ignore[arg-type]
-        return Lineup(default=default, specs=specs, reason=reason)
+        unfit = {one.model: one.trouble for one in active if one.model not in found}
+        return Lineup(default=default, specs=specs, reason=reason, unfit=unfit)
 
-    def _active(self, settings: Settings, choice: Choice, chosen: Activation) -> list[Version]:
+    def _active(self, settings: Settings, chosen: Activation) -> list[Version]:
         """Return the chosen version of each model that the settings let be known."""
         engines = {"auto": {"indextts"}, "indextts": {"indextts"}, "fake": {"fake"}}
         allowed = engines.get(settings.engine, set())
@@ -61,7 +63,7 @@ class Planner:
             for version in self.versions.of(model):
                 known = version.engine != "indextts" or model in published
                 wanted = version.name == chosen.version(model) and version.engine in allowed
-                if known and wanted and (not version.trouble or model == choice.model):
+                if known and wanted:
                     found.append(version)
         return found
 

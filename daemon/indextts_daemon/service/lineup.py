@@ -1,7 +1,7 @@
 """The line-up: which models there are, in which version, and which one speaks by default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from indextts_daemon.worker.handle import WorkerSpec
 
@@ -13,6 +13,7 @@ class Lineup:
     default: str
     specs: Mapping[str, WorkerSpec]  # by the model's id
     reason: str  # why that is the default
+    unfit: Mapping[str, str] = field(default_factory=dict)  # what is wrong with files, by model
 
 
 def same(one: WorkerSpec, other: WorkerSpec) -> bool:

@@ -17,9 +17,11 @@ from .operations import Running
 from .pool import known
 from .reloading import Change
 from .swapping import PROBATION, Refusal, Swapper, Undo
-from .versions import ModelsWish, Versions
+from .versions import ModelsWish, VersionIncompleteError, Versions
 
 LOGGER = logging.getLogger(__name__)
+
+TORN = "The files of {} are not whole any more. It speaks on as it is loaded."
 
 Plan = Callable[[Settings, Activation], Lineup]  # reads the disk
 
@@ -83,7 +85,7 @@ class ModelsScope:
                 replace(spec, content=current.models[id_].spec.content), current.models[id_].spec
             )
         }
-        lineup = _keeping(lineup, current, untouched)
+        lineup = _keeping(lineup, current, untouched | _torn(lineup, current).keys())
         aim = _Aim(lineup=lineup, settings=settings, activation=activation)
         undo = await asyncio.to_thread(self._undoing.settings, settings)
         return await self._staged(aim, running, undo=undo)
@@ -95,7 +97,7 @@ class ModelsScope:
             id_: trouble
             for id_, spec in lineup.specs.items()
             if (trouble := _trouble(spec, current.models.get(id_), activation))
-        }
+        } | _torn(lineup, current)
         lineup = _keeping(lineup, current, troubles)  # whatever is wrong with one, others may come
         problems = [Problem(message=trouble) for trouble in troubles.values()]
         if _as_it_is(lineup, current):
@@ -119,6 +121,8 @@ class ModelsScope:
         else:
             known(current, wish.model)
         lineup = await asyncio.to_thread(self._plan, settings, activation)
+        if wish.model in lineup.unfit:
+            raise VersionIncompleteError(lineup.unfit[wish.model], param="version")
         lineup = _keeping(lineup, current, current.models.keys() - {wish.model})
         wanted = () if wish.action == "rollback" else (wish.model,)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation, wanted=wanted)
@@ -182,9 +186,18 @@ def _trouble(spec: WorkerSpec, old: Model | None, activation: Activation) -> str
     if old is None or same(old.spec, spec):
         return ""
     if old.worker is not None and not spec.content and old.spec.content:
-        return f"The files of {spec.model} are not whole any more. It speaks on as it is loaded."
+        return TORN.format(spec.model)
     failure = activation.failure(spec.model, spec.version, revision=spec.content)
     return f"{spec.model} failed with these files already: {failure}" if failure else ""
+
+
+def _torn(lineup: Lineup, current: Generation) -> dict[str, str]:
+    """Say which loaded models stay as they are because their files cannot be read just now."""
+    return {
+        id_: TORN.format(id_)
+        for id_ in lineup.unfit
+        if id_ in current.models and current.models[id_].worker is not None
+    }
 
 
 def _keeping(lineup: Lineup, current: Generation, ids: Collection[str]) -> Lineup:
