@@ -27,6 +27,7 @@ from tests.daemon.running import RunningDaemon
 WORD = "Saoirse"  # what the lexicon has another saying for
 MOOD = "cosy"
 PACE_S = 0.06  # of a character
+THINKING_S = 0.4  # of who writes, after a sentence
 ANSWER_S = 60.0  # after which an answer counts as lost
 SEATS = 100  # voices of one's own that a version may have
 
@@ -256,7 +257,10 @@ class Household:
                 chance.choice(sorted(self.guests)) if self.guests and number % 3 == 0 else None
             )
             line = Line(
-                sentences=(f"Person {seat} calls {WORD}.", f"It is call {number} of the day."),
+                sentences=(
+                    f"Person {seat} calls {WORD}.",
+                    f"This is call {number} of {WORD} today.",
+                ),
                 seat=seat,
                 recorded=recorded,
                 mood=MOOD if chance.random() < 0.3 else None,
@@ -373,10 +377,12 @@ class Household:
 
 async def _write(opened: aiohttp.ClientWebSocketResponse, line: Line) -> None:
     await opened.send_json({"type": "session.config", **line.body})
-    text = " ".join(line.sentences)
-    for start in range(0, len(text), 9):
-        await opened.send_json({"type": "input.text", "text": text[start : start + 9]})
-        await asyncio.sleep(0.01)
+    for sentence in line.sentences:
+        for start in range(0, len(sentence), 9):
+            await opened.send_json({"type": "input.text", "text": sentence[start : start + 9]})
+            await asyncio.sleep(0.01)
+        await opened.send_json({"type": "input.text", "text": " "})
+        await asyncio.sleep(THINKING_S)  # a reload may come now
     await opened.send_json({"type": "input.done"})
 
 

@@ -157,9 +157,9 @@ class Reloads:
             self.home.ledger.expect("config", _nothing_heard)
             await self._rewrite("settings.yaml", yaml.safe_dump(self.home.house.settings))
             # Whoever asks for the operations has to know where: a door is open before it is told.
-            address = f"http://{self.chance.choice(server['host'])}:{server['port']}"
-            await self._open_at(address)
-            self.home.url = address
+            host, port = self.chance.choice(server["host"]), server["port"]
+            await _door_opens(host, port)
+            self.home.url = f"http://{host}:{port}"
             await self.home.ledger.settled("config")
 
     def _vary(self) -> None:
@@ -180,16 +180,6 @@ class Reloads:
         section, key, values = chance.choice(ways)
         below = settings.setdefault(section, {}) if section else settings
         below[key] = chance.choice([one for one in values if one != below.get(key)])
-
-    async def _open_at(self, address: str) -> None:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    async with self.home.session.get(f"{address}/livez") as answer:
-                        assert answer.status == 200
-                        return
-                except aiohttp.ClientConnectorError:
-                    await asyncio.sleep(0.02)
 
     # Token
 
@@ -349,6 +339,20 @@ class Reloads:
 
     async def _rewrite(self, name: str, content: str | bytes, *, mode: int = 0o644) -> None:
         await asyncio.to_thread(put_in_place, self.home.house.data_dir / name, content, mode=mode)
+
+
+async def _door_opens(host: str, port: int) -> None:
+    """Wait until a new connection is taken; those that there were are no sign of a door."""
+    async with asyncio.timeout(45):
+        while True:
+            try:
+                _, knocking = await asyncio.open_connection(host, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+                continue
+            knocking.close()
+            await knocking.wait_closed()
+            return
 
 
 def _nothing_heard(facts: Facts) -> Facts:
