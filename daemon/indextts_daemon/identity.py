@@ -22,6 +22,7 @@ LOGGER = logging.getLogger(__name__)
 PAIRING_LIFETIME_S = 600
 PAIRING_MISSES = 5
 SENDABLE = re.compile(r"[!-~]*")
+LEAST_TOKEN = 16  # in the file; who sets the environment knows what he does
 LONGEST_TOKEN = 1024
 KEPT = "identity.json"  # in the state folder: what was last found good, should a file be damaged
 
@@ -81,6 +82,11 @@ def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
     source = "INDEXTTS_TOKEN" if (given or "").strip() else file
     if not SENDABLE.fullmatch(token):
         raise SettingsError(f"{source} must be ASCII letters, digits and signs without a space.")
+    if not (given or "").strip() and 0 < len(token) < LEAST_TOKEN:
+        raise SettingsError(
+            f"{source} must be at least {LEAST_TOKEN} characters long: "
+            "a shorter one can be guessed."
+        )
     if len(token) > LONGEST_TOKEN:
         raise SettingsError(f"{source} must be at most {LONGEST_TOKEN} characters long.")
     return token or None

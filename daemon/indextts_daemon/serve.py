@@ -28,6 +28,7 @@ from .service.reloading import Change
 from .service.routing import FALLBACK
 from .service.settings_file import SettingsFile
 from .service.token_scope import TokenScope
+from .storage import sweep
 from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ async def listen(services: Services, settings: Settings, stack: AsyncExitStack) 
 class _Afterwards:
     """Follows the settings in what cannot fail, once they count."""
 
+    services: Services
     announcer: Announcer
     doors: Doors
 
@@ -66,6 +68,8 @@ class _Afterwards:
 
         async def after() -> None:
             await self.announcer.follow(settings, self.doors.port)
+            if trouble := await language_trouble(self.services):
+                LOGGER.warning("%s", trouble)
 
         return Change(apply=apply, after=after)
 
@@ -85,6 +89,7 @@ async def run(
     """
     identity = open_identity(data_dir, token=token)
     raise_file_limit()
+    await asyncio.to_thread(sweep, data_dir, depth=3)  # what writers left who were killed
     async with AsyncExitStack() as stack:
         services = build(
             settings, identity, Pairing(data_dir), data_dir=data_dir, settings_file=settings_file
@@ -100,7 +105,7 @@ async def run(
         announcer = Announcer(
             host_name=services.name, instance_id=identity.instance_id, version=__version__, say=say
         )
-        services.followers.add(_Afterwards(announcer, doors))
+        services.followers.add(_Afterwards(services, announcer, doors))
         async with asyncio.TaskGroup() as tasks:
             living = [
                 tasks.create_task(look_around(services)),

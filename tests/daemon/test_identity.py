@@ -19,7 +19,7 @@ from indextts_daemon.identity import (
 )
 from tests.daemon.rooms import shut
 
-GIVEN, BY_HAND, RIGHT, BLANK = "given", "by-hand", "right", " "
+GIVEN, BY_HAND, RIGHT, BLANK = "given", "written-by-hand-and-long", "right", " "
 
 
 class Clock:
@@ -64,6 +64,13 @@ def test_a_token_that_is_given_wins_and_is_not_kept(tmp_path: Path) -> None:
 def test_a_token_written_by_hand_is_taken(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{BY_HAND}\n")
     assert open_identity(tmp_path).token == BY_HAND
+
+
+def test_a_token_that_can_be_guessed_does_not_count(tmp_path: Path) -> None:
+    first = open_identity(tmp_path).token
+    (tmp_path / "token").write_text("x\n")
+    assert open_identity(tmp_path).token == first
+    assert read_token(tmp_path, given="x") == "x"  # who sets the environment knows what he does
 
 
 @pytest.mark.parametrize("name", ["token", "instance.json"])

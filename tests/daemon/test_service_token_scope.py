@@ -92,13 +92,13 @@ async def test_the_door_asks_for_the_new_token_from_the_next_request_on(
 ) -> None:
     async with open_door() as door:
         identity: Identity = door.services.identity
-        (tmp_path / "token").write_text("new-token")
+        (tmp_path / "token").write_text("a-new-token-of-ours")
 
         async def status(token: str) -> int:
             headers = {"Authorization": f"Bearer {token}"}
             async with door.session.get("/v1/status", headers=headers) as answer:
                 return int(answer.status)
 
-        assert [await status(TOKEN), await status("new-token")] == [200, 401]
+        assert [await status(TOKEN), await status("a-new-token-of-ours")] == [200, 401]
         assert await adopt(TokenScope(identity, tmp_path, given=None))
-        assert [await status(TOKEN), await status("new-token")] == [401, 200]
+        assert [await status(TOKEN), await status("a-new-token-of-ours")] == [401, 200]

@@ -198,6 +198,10 @@ class VoiceStore:
         notes |= enrolled.sound(self._enrolled, own - notes.keys())
         refused = {note.content: note.refusal for note in notes.values() if note.refusal}
         try:
+            if (
+                self._shelf is not None and self._shelf.kept
+            ):  # a disk that is gone took no voice away
+                self.folder.stat()
             self._shelf = recordings.look(self.folder, refused=refused)
         except OSError as err:
             if self._shelf is not None:
