@@ -56,11 +56,15 @@ Opener = Callable[..., Any]
 
 @pytest.fixture
 def open_door(tmp_path: Path) -> Opener:
-    """Return a context manager that runs a daemon; flags are as in the settings reference."""
+    """Return a context manager that runs a daemon; flags are as in the settings reference.
+
+    A flag that is None leaves what it is about to the file.
+    """
 
     @asynccontextmanager
     async def opened(**flags: Any) -> AsyncIterator[Door]:
-        flags = {"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0} | flags
+        usual = {"engine": "fake", "server.host": ["127.0.0.1"], "server.port": 0}
+        flags = {key: value for key, value in (usual | flags).items() if value is not None}
         source = Source(file=tmp_path / "settings.yaml", flags=flags)
         file = SettingsFile(source, settings_history(tmp_path))
         settings = source.load()
