@@ -6,11 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from indextts_daemon.errors import Problem, SettingsError, UnsupportedLanguageError
+from indextts_daemon.errors import (
+    Problem,
+    QueueFullError,
+    SettingsError,
+    UnsupportedLanguageError,
+)
 from indextts_daemon.service.events import EventBus
-from indextts_daemon.service.generation import Generations
-from indextts_daemon.service.operations import Operations, Result, Running
-from indextts_daemon.service.reloading import Change, Reloader
+from indextts_daemon.service.generation import Generation, Generations
+from indextts_daemon.service.operations import Operation, Operations, Result, Running
+from indextts_daemon.service.reloading import MOST_WISHES, Change, Reloader
 from tests.daemon.rooms import StubModel, generations_of, until
 
 
@@ -128,6 +133,65 @@ async def test_a_fault_of_ours_is_a_refusal_without_its_words(
     assert "secret" not in caplog.text + str(done)
     assert "ValueError in test_service_reloading.py" in caplog.text
     assert (await house.reloader.reload("config", who="file")).result is Result.rejected
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+async def test_a_commit_that_fails_gives_everything_up_and_the_next_one_works(
+    house: House, caplog: pytest.LogCaptureFixture, *, gives_up: bool
+) -> None:
+    given_up: list[object] = []
+
+    def apply(_: Generation) -> Generation:
+        raise ValueError("some secret text")
+
+    async def act(wish: object, _: Running) -> Change:
+        async def give_up() -> None:
+            given_up.append(wish)
+            if not gives_up:
+                raise OSError("another secret text")
+
+        return Change(apply=(lambda now: now) if wish == "good" else apply, give_up=give_up)
+
+    house.reloader.add(Scripted(act))
+    done = await house.reloader.reload("config", who="api", wish="bad")
+    assert (done.result, done.code, done.generation) == (Result.rejected, "internal", 1)
+    assert done.ended_at is not None
+    assert given_up == ["bad"]
+    assert "secret" not in caplog.text + str(done)
+    good = await house.reloader.reload("config", who="api", wish="good")
+    assert (good.result, good.generation, given_up) == (Result.applied, 2, ["bad"])
+
+
+async def test_no_more_than_so_many_wishes_of_a_scope_wait(house: House) -> None:
+    go = asyncio.Event()
+
+    async def act(wish: object, _: Running) -> None:
+        await go.wait()
+
+    house.reloader.add(Scripted(act))
+    house.reloader.add(Scripted(name="moods"))
+
+    async def wish(scope: str = "config") -> Operation:
+        return await house.reloader.reload(scope, who="api", wish="this")
+
+    crowd = [asyncio.create_task(wish()) for _ in range(MOST_WISHES)]
+    await until(lambda: len(house.reloader.operations.listed()) == MOST_WISHES)
+    with pytest.raises(QueueFullError):
+        await wish()
+    with pytest.raises(QueueFullError):
+        house.reloader.start("config", who="api", wish="this", action="put")
+    assert len(house.reloader.operations.listed()) == MOST_WISHES  # as if nobody had asked
+    assert (await wish("moods")).result is Result.unchanged
+    read = asyncio.create_task(house.reloader.reload("config", who="file"))  # the disk is no wish
+    back = house.reloader.start(
+        "config", who="probation", wish="back", action="rollback", urgent=True
+    )
+    go.set()
+    assert {one.result for one in await asyncio.gather(*crowd, read)} == {Result.unchanged}
+    assert (await wish()).result is Result.unchanged
+    ended = house.reloader.operations.get(back.id)
+    assert ended is not None
+    assert ended.result is Result.unchanged
 
 
 async def test_calls_that_come_during_a_reload_become_exactly_one_more(house: House) -> None:

@@ -96,25 +96,38 @@ class Reloader:
         """
         if wish is None and (task := self._follow_up.get(scope)) is not None:
             return await asyncio.shield(task)
+        if wish is not None:
+            self._require_room(scope)
         _, task = self._begin(scope, wish, who=who, action=action, subject=subject)
         if wish is None:
             self._follow_up[scope] = task
         return await asyncio.shield(task)
 
-    def start(
-        self, scope: str, *, who: str, wish: object, action: str, subject: str = ""
+    def start(  # noqa: PLR0913 each is told of the operation
+        self,
+        scope: str,
+        *,
+        who: str,
+        wish: object,
+        action: str,
+        subject: str = "",
+        urgent: bool = False,
     ) -> Operation:
-        """Begin it, and return it at once."""
+        """Begin it, and return it at once; what is urgent is never too much."""
+        if not urgent:
+            self._require_room(scope)
         return self._begin(scope, wish, who=who, action=action, subject=subject)[0]
 
-    def _begin(
-        self, scope: str, wish: object, *, who: str, action: str, subject: str
-    ) -> tuple[Operation, asyncio.Task[Operation]]:
-        if wish is not None and self._wishes[scope] >= MOST_WISHES:
+    def _require_room(self, scope: str) -> None:
+        if self._wishes[scope] >= MOST_WISHES:
             raise QueueFullError(
                 f"{MOST_WISHES} changes of this kind are waiting already. Try again shortly.",
                 retry_after_s=5.0,
             )
+
+    def _begin(
+        self, scope: str, wish: object, *, who: str, action: str, subject: str
+    ) -> tuple[Operation, asyncio.Task[Operation]]:
         running = self.operations.begin(scope, action, who=who, subject=subject)
         self._wishes[scope] += wish is not None
         return running.now, self._hold(self._in_turn(scope, wish, running))
@@ -166,7 +179,7 @@ class Reloader:
             generation = self._generations.commit(change.apply)
         except Exception as err:  # noqa: BLE001 a fault of ours must not leave half of it behind
             LOGGER.error("a commit of %s failed: %s", scope.name, place_of(err))  # noqa: TRY400
-            await change.give_up()
+            await self._settled(scope.name, change.give_up)
             return self._refuse(running, "internal", (MISTAKE,))
         if self._metrics is not None:
             swapped = dict(generation.models) != dict(before.models)
@@ -174,12 +187,12 @@ class Reloader:
         self._events.publish("generation", generation=generation.number, scope=scope.name)
         done = running.end(Result.applied, generation=generation.number)
         LOGGER.info("generation %d: %s %s", generation.number, scope.name, done.action)
-        self._hold(self._free(scope.name, change))
+        self._hold(self._settled(scope.name, change.after))
         return done
 
-    async def _free(self, scope: str, change: Change) -> None:
+    async def _settled(self, scope: str, settle: Callable[[], Awaitable[None]]) -> None:
         try:
-            await change.after()
+            await settle()
         except Exception as err:  # noqa: BLE001 what is left over must not end reloading
             LOGGER.error("after a reload of %s: %s", scope, place_of(err))  # noqa: TRY400
 

@@ -28,7 +28,14 @@ def undoing(
         wish = ModelsWish(action="rollback", model=id_)
         if id_ not in versions.activation.before:  # its files were replaced: nothing came before
             wish = ModelsWish(action="activate", model=FALLBACK)
-        reloader.start("models", who=PROBATION, wish=wish, action=wish.action, subject=wish.model)
+        reloader.start(
+            "models",
+            who=PROBATION,
+            wish=wish,
+            action=wish.action,
+            subject=wish.model,
+            urgent=True,
+        )
 
     def settings(promoted: Settings) -> Undo:
         before = file.history.latest()  # the new ones are only remembered once they count
@@ -40,7 +47,14 @@ def undoing(
                 running.end(Result.rejected, generation=number, code="rejected", errors=(EDITED,))
                 return
             wish, subject = ConfigWish(text=before.text, back_to=before), str(before.number)
-            reloader.start("config", who=PROBATION, wish=wish, action="rollback", subject=subject)
+            reloader.start(
+                "config",
+                who=PROBATION,
+                wish=wish,
+                action="rollback",
+                subject=subject,
+                urgent=True,
+            )
 
         return undo
 
