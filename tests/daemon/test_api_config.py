@@ -133,6 +133,23 @@ async def test_the_mark_is_of_the_document_and_serves_for_the_next_change(door: 
     assert (await door.put(OTHER, If_Match="*")).status == 200
 
 
+@pytest.mark.parametrize("anyway", [False, True])
+async def test_an_edit_by_hand_while_a_marked_change_is_made_ready_stays(
+    door: Door, *, anyway: bool
+) -> None:
+    mark = (await door.ask("GET", "/v1/config")).headers["ETag"]
+    by_hand = "language: it  # by hand\n"
+    door.house.stage.meanwhile = lambda: door.house.path.write_text(by_hand)
+    put = await door.put(OTHER, **({} if anyway else {"If_Match": mark}))
+    if anyway:
+        assert (put.status, door.house.path.read_text()) == (200, OTHER)
+        return
+    assert (put.status, put.code) == (412, "precondition_failed")
+    assert door.house.path.read_text() == by_hand
+    assert door.house.stage.told == ["give up"]
+    assert door.house.settings.language == "de"
+
+
 @pytest.mark.parametrize("mark", ['W/"{}"', '"{}x"', "nonsense", '""'])
 async def test_only_the_very_mark_matches(door: Door, mark: str) -> None:
     etag = (await door.ask("GET", "/v1/config")).headers["ETag"].strip('"')

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from indextts_daemon.errors import Problem
-from indextts_daemon.service.operations import Operation, Result
+from indextts_daemon.service.operations import Operation, Result, Running
+from indextts_daemon.service.reloading import MOST_WISHES
 from indextts_daemon.service.versions import FAKE_FILE, ModelsWish
 from tests.daemon.door import Door, Opener
 
@@ -90,6 +91,41 @@ async def test_a_version_that_does_not_sing_is_refused_with_figures_and_nothing_
         assert states["main"] == ("active", "")
         assert states["mute"][0] == "failed"
         assert "is silent" in states["mute"][1]
+
+
+async def test_a_version_for_which_there_is_no_room_has_not_failed(
+    house: Path, open_door: Opener
+) -> None:
+    version(house, "fake.big", "load: oom")
+    async with open_door() as door:
+        for _ in range(2):  # it may be tried again as soon as there is room
+            refusal = await post(door, "fake/activate", 507, {"version": "big"})
+            assert refusal["error"]["code"] == "insufficient_memory"
+            assert (await versions(door))["big"] == ("candidate", "")
+        assert await generation(door) == 1
+
+
+async def test_more_wishes_than_may_wait_are_told_to_come_back(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, scope = asyncio.Event(), door.services.reloader._scopes["models"]
+
+    async def stage(wish: object, running: Running) -> None:
+        await go.wait()
+
+    monkeypatch.setattr(scope, "stage", stage)
+    for _ in range(MOST_WISHES):
+        await post(door, "fake/load", 202, wait=False)
+    for wait in (False, True):
+        async with door.session.post(
+            "/v1/models/fake/load", params={"wait": "1"} if wait else {}
+        ) as response:
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) > 0
+            assert (await response.json())["error"]["code"] == "queue_full"
+    go.set()
+    await door.services.reloader.settled("models")
+    await post(door, "fake/load", 200)
 
 
 async def test_while_the_card_is_left_to_others_no_version_is_taken_unheard(

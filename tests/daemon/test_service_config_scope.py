@@ -32,10 +32,12 @@ class Stage:
     needs: bool = True
     asked: list[Settings] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
 
     async def restage(self, settings: Settings, running: Running) -> Change | None:
         self.asked.append(settings)
         running.say("The stage is set.")
+        self.meanwhile()
         if self.refusal is not None:
             raise self.refusal
         if not self.needs:

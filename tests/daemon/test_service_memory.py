@@ -1,5 +1,7 @@
 """Who fits beside whom: the house goes on talking where it can, and nobody is loaded on hope."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,10 +142,18 @@ class Loaded:
     footprint: Footprint | None = None
     busy: bool = False
     last_used_at: float = 0.0
+    present: bool = True
+    when_gone: Callable[[], object] = lambda: None
 
     @property
     def worker(self) -> Any:
         return SimpleNamespace(footprint=self.footprint)
+
+    async def unload(self, *, timeout_s: float, reason: str | None = None) -> None:
+        assert (timeout_s, reason, self.busy) == (0, "budget", False)
+        await asyncio.sleep(0)
+        self.present = False
+        self.when_gone()
 
 
 @dataclass(eq=False)
@@ -261,6 +271,55 @@ async def test_only_who_is_of_no_use_now_makes_room_and_the_longest_unused_first
     two.flags |= {"sharing.free_gib": 4.0}
     with pytest.raises(InsufficientMemoryError):
         await two.decided(indextts("new"))
+
+
+@pytest.mark.parametrize("comes", [False, True])
+async def test_nobody_makes_room_who_became_busy_while_another_left(*, comes: bool) -> None:
+    models = {
+        "default": loaded("default", gpu=1),
+        "early": loaded("early", gpu=1, last_used_at=1),
+        "late": loaded("late", gpu=1, last_used_at=2),
+        "new": Loaded("new", indextts("new"), present=False),
+    }
+    house = House(models, "default", {"models.memory_budget_gib": 6.2}, card=80 * GIB)
+    house.needs.note(indextts("new"), Need(resident=0, gpu=round(3.5 * GIB)))
+
+    def come() -> None:
+        models["late"].busy = comes
+
+    models["early"].when_gone = come
+    if comes:
+        with pytest.raises(InsufficientMemoryError):
+            await house.guard().make_room(models["new"])  # type: ignore[arg-type]
+    else:
+        await house.guard().make_room(models["new"])  # type: ignore[arg-type]
+    assert not models["early"].present
+    assert models["late"].present == comes
+
+
+async def test_the_same_room_is_given_to_one_only() -> None:
+    models = {
+        "default": loaded("default", gpu=1),
+        "idle": loaded("idle", gpu=1, last_used_at=1),
+        "one": Loaded("one", indextts("one"), busy=True),  # somebody waits for each
+        "two": Loaded("two", indextts("two"), busy=True),
+    }
+    house = House(models, "default", {"models.memory_budget_gib": 6.2}, card=80 * GIB)
+    for name in ("one", "two"):
+        house.needs.note(indextts(name), Need(resident=0, gpu=3 * GIB))
+        models[name].present = False
+    guard = house.guard()
+
+    async def load(name: str) -> bool:
+        models[name].present = True
+        try:
+            await guard.make_room(models[name])  # type: ignore[arg-type]
+        except InsufficientMemoryError:
+            models[name].present = False
+        return models[name].present
+
+    assert sorted(await asyncio.gather(load("one"), load("two"))) == [False, True]
+    assert not models["idle"].present
 
 
 async def test_all_models_together_hold_no_more_than_the_budget() -> None:

@@ -338,6 +338,25 @@ async def test_a_refusal_is_counted_with_its_reason_and_never_reaches_a_worker(
     assert here.figure("input_characters_total") == 0
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_who_waited_for_a_model_in_vain_is_not_held_once_more(*, renewed: bool) -> None:
+    """Unless there are other models by now."""
+    down, metrics = StubModel(id="fake", knows=None), Metrics()
+    generations = generations_of(down)
+    ready = down.ready
+
+    async def ready_late(priority: str) -> None:
+        if renewed and not down.asked:
+            generations.commit(lambda now: replace(now, reason="Another."))
+        await ready(priority)
+
+    down.ready = ready_late  # type: ignore[method-assign]
+    here = Room(Synthesizer(Router(), generations, metrics), down, StubWorker(), metrics)
+    with pytest.raises(EngineUnavailableError):
+        await spoken(here, SpeechOrder(text="Hello.", language="en", model="fake"))
+    assert down.asked == 1 + renewed
+
+
 async def test_a_full_queue_is_counted_with_its_reason() -> None:
     here = room()
     async with busy(here):
