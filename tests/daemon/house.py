@@ -130,7 +130,7 @@ async def behavior(
     found: dict[str, bytes] = {}
     kept = [name for name in SPOKEN if counted or name != "Generation"]
     for number, line in enumerate((*LINES, *lines)):
-        order = {"response_format": "wav"} | line
+        order = {"response_format": "wav", **line}
         async with session.post("/v1/audio/speech", json=order) as answer:
             assert answer.status == 200, await answer.text()
             told = " ".join(answer.headers.get(f"X-IndexTTS-{name}", "") for name in kept)
