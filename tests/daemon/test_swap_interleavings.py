@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.service.models import Model
 from indextts_daemon.service.operations import Result
 from indextts_daemon.service.probation import Probation
 from indextts_daemon.service.residency import Residency
 from indextts_daemon.service.routing import SpeechOrder
 from indextts_daemon.worker.handle import WorkerState
-from tests.daemon.rooms import until
+from tests.daemon.rooms import is_running, until
 from tests.daemon.swap_house import HELLO, House, living, spec
 
 
@@ -127,3 +128,21 @@ async def test_a_commit_that_fails_gives_everything_up_and_the_next_swap_works(
     assert await house.speak() == {1}
     assert (await house.swap(spec(3))).result is Result.applied
     assert await house.speak() == {3}
+
+
+async def test_a_stop_right_after_a_swap_leaves_no_process_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def admit(_: Model) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(house, "admit", admit)
+    old = house.pid()
+    assert (await house.swap(spec(2))).result is Result.applied
+    await begun.wait()
+    await house.reloader.close()
+    await house.pool.close()
+    assert not is_running(old)

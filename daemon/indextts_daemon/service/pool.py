@@ -1,7 +1,7 @@
 """The models of the current generation, as whoever looks around sees them."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import hashlib
 import logging
 from weakref import WeakKeyDictionary
@@ -87,10 +87,15 @@ class ModelPool:
             self._told[current] = revision
         return revision
 
+    def part(self, models: Iterable[Model]) -> None:
+        """Count models among those that are leaving, and are ended with everybody else."""
+        for model in models:
+            model.shown = False
+            self._leaving.add(model)
+
     async def retire(self, model: Model, *, timeout_s: float) -> None:
         """End a model that is in no generation to come, once nobody needs it any more."""
-        model.shown = False
-        self._leaving.add(model)
+        self.part((model,))
         try:
             async with asyncio.timeout(timeout_s):
                 await self._generations.unneeded(model)

@@ -121,10 +121,11 @@ class Swapper:
             return replace(now, voices={**now.voices, **voices.found})
 
         async def after() -> None:
+            gone = set(current.models.values()) - set(self._pool)
+            self._pool.part(gone)  # should the daemon stop meanwhile
             for seat in seats.values():
                 await seat.take()
             timeout_s = settings.models.drain_timeout_s
-            gone = set(current.models.values()) - set(self._pool)
             await asyncio.gather(*(self._pool.retire(model, timeout_s=timeout_s) for model in gone))
 
         async def give_up() -> None:
