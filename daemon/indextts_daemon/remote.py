@@ -109,17 +109,16 @@ class Remote:
         async with self._ask("POST", "/v1/text/preview", json=dict(body)) as response:
             return await _object(response, "sentences")
 
-    async def pause(self, wishes: Mapping[str, object]) -> dict[str, Any] | None:
-        """Have the models leave the GPU; returns the pause in force once they have."""
+    async def pause(self, wishes: Mapping[str, object]) -> dict[str, Any]:
+        """Have the models leave the GPU; returns `paused` and `operation` once they have."""
         path, body = "/v1/pause?wait=1", dict(wishes)
         async with self._ask("POST", path, json=body, timeout=CHANGE) as response:
-            paused: dict[str, Any] | None = (await _object(response, "paused"))["paused"]
-            return paused
+            return await _object(response, "operation")
 
-    async def resume(self) -> None:
-        """Have the models come back."""
-        async with self._ask("POST", "/v1/resume"):
-            pass
+    async def resume(self) -> dict[str, Any]:
+        """Have the models come back; returns the operation."""
+        async with self._ask("POST", "/v1/resume") as response:
+            return dict((await _object(response, "operation"))["operation"])
 
     async def prewarm(self, model: str | None) -> dict[str, Any]:
         """Load a model, or the default; returns the operation once it has ended well."""

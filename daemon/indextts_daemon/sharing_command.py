@@ -11,14 +11,19 @@ def pause(remote: Remote, *, reason: str | None, minutes: float | None) -> int:
     """Return once every model has left the GPU."""
     wishes = {"reason": reason, "minutes": minutes}
     given = {name: value for name, value in wishes.items() if value is not None}
-    print(f"The models have left the GPU, {_until(asyncio.run(remote.pause(given)))}.")
+    answer = asyncio.run(remote.pause(given))
+    if answer["operation"]["details"].get("unloaded"):
+        print(f"The models have left the GPU, {_until(answer['paused'])}.")
+    else:
+        print(f"No model was on the GPU; it is left to others, {_until(answer['paused'])}.")
     return 0
 
 
 def resume(remote: Remote) -> int:
     """Take the GPU back."""
-    asyncio.run(remote.resume())
-    print("Resumed; the models are coming back.")
+    operation = asyncio.run(remote.resume())
+    nothing = operation["result"] == "unchanged"
+    print("Nothing was paused." if nothing else "Resumed; the models are coming back.")
     return 0
 
 

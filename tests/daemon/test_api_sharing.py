@@ -241,10 +241,17 @@ async def test_the_commands_pause_resume_and_prewarm(door: Door, typed: Any) -> 
     assert "Resume first" in err
     code, out, _ = await typed("resume")
     assert (code, out) == (0, "Resumed; the models are coming back.\n")
+    assert await typed("resume") == (0, "Nothing was paused.\n", "")
     code, out, _ = await typed("prewarm", "indextts-2")
     assert (code, out.split()[0]) == (0, "indextts-2")
     code, out, _ = await typed("prewarm")
     assert (code, out) == (0, "indextts-2 was ready already.\n")
+
+
+async def test_a_pause_for_which_nothing_left_says_so(door: Door, typed: Any) -> None:
+    for said in ("The models have left the GPU", "No model was on the GPU; it is left to others"):
+        code, out, _ = await typed("pause")
+        assert (code, out) == (0, f"{said}, until you resume it.\n")
 
 
 async def test_a_pause_by_command_says_when_it_ends(door: Door, typed: Any) -> None:

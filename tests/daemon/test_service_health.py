@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from indextts_daemon.service.health import STATES, Health, HealthReport
+from indextts_daemon.service.pause import Pause
 from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.rooms import StubModel, pool_of
 
@@ -17,14 +18,23 @@ class StubSynthesizer:
 
 
 @dataclass
+class StubSettings:
+    trouble: str = ""
+
+
+@dataclass
 class StubAbsence:
     away: bool
+
+    @property
+    def paused(self) -> Pause | None:
+        return Pause(reason="Films", who="cli", since=0.0) if self.away else None
 
     def may_use_gpu(self, model: object) -> bool:
         return not self.away
 
 
-def look(
+def look(  # noqa: PLR0913 each is one thing that may stand in the way
     default: WorkerState,
     fallback: WorkerState | None = None,
     *,
@@ -33,13 +43,16 @@ def look(
     waiting: int = 0,
     away: bool = False,
     asleep: bool = False,
+    trouble: str = "",
 ) -> HealthReport:
     first = StubModel(id="big", knows=None, state=default, reason="It broke.", asleep=asleep)
     models = [first]
     if fallback is not None:
         models.append(StubModel(id="embedded", knows=None, state=fallback))
     first.queue._waiting.extend([None] * waiting)
-    health = Health(pool_of(*models), StubSynthesizer(draining), StubAbsence(away=away))
+    health = Health(
+        pool_of(*models), StubSynthesizer(draining), StubAbsence(away=away), StubSettings(trouble)
+    )
     health.spoke = spoke
     return health.report()
 
@@ -77,6 +90,19 @@ def test_only_a_ready_worker_passes_its_check(state: WorkerState) -> None:
     check = look(state).checks[0]
     assert (check.name, check.ok) == ("worker", state is READY)
     assert check.message == f"big {STATES[state]}. It broke."
+
+
+def test_a_worker_that_is_away_for_a_pause_says_who_paused_it() -> None:
+    check = look(WorkerState.unloaded, READY, away=True).checks[0]
+    assert (check.name, check.ok) == ("worker", False)
+    assert check.message == "big is away: the daemon is paused (by cli)."
+
+
+@pytest.mark.parametrize("trouble", ["", "settings.yaml, line 1: no."])
+def test_only_settings_that_count_pass_their_check(trouble: str) -> None:
+    check = look(READY, trouble=trouble).checks[3]
+    assert (check.name, check.ok) == ("config", not trouble)
+    assert check.message == (trouble or "The settings are as they are written.")
 
 
 @pytest.mark.parametrize(

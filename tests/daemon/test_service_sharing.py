@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from indextts_daemon.errors import EngineUnavailableError, ModelNotFoundError
-from indextts_daemon.service import pause as pause_module
+from indextts_daemon.service import pause as pause_module, sharing
 from indextts_daemon.service.operations import Result
 from indextts_daemon.service.sharing import ResumeFirstError
 from indextts_daemon.storage import atomic_write
@@ -40,6 +40,16 @@ async def test_a_pause_sends_away_whoever_needs_the_card_and_nobody_else(house: 
     assert house.told == ["api"]
     assert house.figure("paused", reason="paused") == 1
     assert house.figure("model_evictions_total", reason="admin") == 1
+
+
+async def test_each_pause_and_resume_is_logged_with_who_asked(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", sharing.__name__)
+    await house.sharing.resume(who="api")
+    await house.sharing.pause(who="cli", reason="a secret")
+    await house.sharing.resume(who="api")
+    assert caplog.messages == ["paused by cli", "resumed by api"]
 
 
 async def test_a_sentence_is_finished_first(house: House) -> None:

@@ -261,7 +261,7 @@ MODEL_VERSIONS = _answer(
         ]
     }
 )
-PAUSED = _answer({"paused": PAUSE})
+PAUSED = _answer({"paused": PAUSE, "operation": OPERATION})
 PAIRED = _answer({"token": SENTENCE, "instance_id": WORD})
 PAIRING_CODE = _answer({"code": WORD, "expires_in_s": COUNT})
 _ERROR = _answer(

@@ -34,14 +34,15 @@ async def pause(request: web.Request) -> web.Response:
         who=who(request), reason=asked["reason"], until=_until(asked)
     )
     if wait:
-        _require_success(await services.sharing.done(operation))
-    return _paused(request)
+        operation = await services.sharing.done(operation)
+        _require_success(operation)
+    return _paused(request, operation)
 
 
 async def resume(request: web.Request) -> web.Response:
     """Take the GPU back, and load what belongs there."""
-    await request.app[SERVICES].sharing.resume(who=who(request))
-    return _paused(request)
+    operation = await request.app[SERVICES].sharing.resume(who=who(request))
+    return _paused(request, operation)
 
 
 async def prewarm(request: web.Request) -> web.Response:
@@ -69,9 +70,10 @@ def _until(asked: dict[str, Any]) -> float | None:
     return float(min(ends))
 
 
-def _paused(request: web.Request) -> web.Response:
+def _paused(request: web.Request, operation: Operation) -> web.Response:
     pause = request.app[SERVICES].sharing.paused
-    return web.json_response({"paused": None if pause is None else pause.shape()})
+    paused = None if pause is None else pause.shape()
+    return web.json_response({"paused": paused, "operation": operation.shape()})
 
 
 def _require_success(operation: Operation) -> None:

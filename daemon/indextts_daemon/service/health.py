@@ -5,6 +5,7 @@ from typing import Protocol
 
 from indextts_daemon.worker.handle import WorkerState
 
+from .pause import Pause
 from .pool import ModelPool
 from .routing import FALLBACK, Absence
 from .synthesizer import Synthesizer
@@ -37,6 +38,15 @@ class HealthReport:
     checks: tuple[Check, ...]
 
 
+class Away(Absence, Protocol):
+    """Says for whom models had to leave the machine, too."""
+
+    @property
+    def paused(self) -> Pause | None:
+        """The pause that is in force."""
+        ...
+
+
 class Trouble(Protocol):
     """Something that may be wrong."""
 
@@ -50,7 +60,7 @@ class Health:
     """Looks at the models and the queue; remembers that the daemon has spoken to itself."""
 
     def __init__(
-        self, pool: ModelPool, synthesizer: Synthesizer, sharing: Absence, settings: Trouble
+        self, pool: ModelPool, synthesizer: Synthesizer, sharing: Away, settings: Trouble
     ) -> None:
         self._pool = pool
         self._synthesizer = synthesizer
@@ -67,7 +77,7 @@ class Health:
             Check(
                 name="worker",
                 ok=default.state is WorkerState.ready,
-                message=f"{default.name} {STATES[default.state]}. {default.reason or ''}".rstrip(),
+                message=self._worker(),
             ),
             Check(
                 name="voice",
@@ -87,6 +97,12 @@ class Health:
         )
         state = self._state(spoke=spoke)
         return HealthReport(state=state, can_speak=self._can_speak(state), checks=checks)
+
+    def _worker(self) -> str:
+        default, pause = self._pool.default, self._sharing.paused
+        if pause is not None and not self._sharing.may_use_gpu(default):
+            return f"{default.name} is away: the daemon is paused (by {pause.who})."
+        return f"{default.name} {STATES[default.state]}. {default.reason or ''}".rstrip()
 
     def _can_speak(self, state: str) -> bool:
         if state == "paused":

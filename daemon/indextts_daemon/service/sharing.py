@@ -90,6 +90,8 @@ class Sharing:
         pause = Pause(reason=reason, who=who, since=since, until=until)
         self._neighbors.left()
         self._book.note(pause)
+        if before is None:
+            LOGGER.info("paused by %s", who)
         self._move(running, self._leave(running, news=pause != before))
         await asyncio.shield(self._book.save(others_bytes=self._neighbors.others_bytes))
         return running.now
@@ -100,6 +102,7 @@ class Sharing:
         if self.paused is None:
             return running.end(Result.unchanged, generation=self._generations.current.number)
         self._book.note(None)
+        LOGGER.info("resumed by %s", who)
         self._move(running, self._come_back(running))
         await asyncio.shield(self._book.save(others_bytes=self._neighbors.others_bytes))
         return running.now
