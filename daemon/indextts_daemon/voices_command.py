@@ -87,7 +87,9 @@ def _wait(file: Path) -> None:
 
 def _tell(outcome: str, voice: Mapping[str, Any]) -> None:
     quality = voice["quality"]
-    print(f"{voice['id']} {outcome}: {quality['words']}")
+    print(f"{voice['id']} {outcome if voice['models'] else 'is kept'}: {quality['words']}")
+    if not voice["models"]:
+        print("  No model that is loaded can use recordings; it speaks once IndexTTS runs.")
     for finding in quality["findings"]:
         print(f"  {finding['severity']:6}  {finding['code']}: {finding['message']}")
 

@@ -10,8 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from indextts_daemon.api import upload
+from indextts_daemon.api import upload, voices
 from indextts_daemon.audio import coach, recording
+from indextts_daemon.audio.recording import RecordingError
+from indextts_daemon.service.hearing import Heard
 from tests.daemon.door import Door, until
 from tests.daemon.recordings import MADE, RATE, encoded, heart
 
@@ -250,6 +252,14 @@ async def test_a_form_that_is_none_is_refused(
     assert (told, answer["error"]["code"]) == (status, code), answer
 
 
+async def test_a_part_that_is_not_known_is_named_with_where_the_recording_goes(door: Door) -> None:
+    data = form(None, id="anna", consent=CONSENT)
+    data.add_field("file", io.BytesIO(good()), filename="anna.wav")
+    status, body, _ = await send(door, "POST", "/v1/voices", data)
+    assert (status, body["error"]["param"]) == (422, "file")
+    assert "The recording goes into `audio`" in body["error"]["message"]
+
+
 async def test_a_form_that_does_not_arrive_is_given_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +283,7 @@ async def test_an_id_that_is_taken_is_refused(door: Door) -> None:
         status, body = await add(door, other(), id=taken)
         assert (status, body["error"]["code"]) == (409, "voice_exists")
         assert body["error"]["param"] == "id"
+        assert ("or replace it" in body["error"]["message"]) is (taken == "anna")
     assert (folder(door) / "anna.wav").read_bytes() == good()
 
 
@@ -343,3 +354,39 @@ async def test_others_speak_on_while_a_voice_is_taken_up(door: Door) -> None:
     assert (await adding)[0] == 201
     assert spoken
     assert set(spoken) == {expected}
+
+
+async def test_a_crowd_of_recordings_is_listened_to_two_at_a_time(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most = 0, 0
+    here, go = asyncio.Event(), asyncio.Event()
+
+    async def hear(_: bytes) -> Heard:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        if at_once == 2:
+            here.set()
+        await go.wait()
+        await asyncio.sleep(0)
+        at_once -= 1
+        raise RecordingError("Nobody speaks.")
+
+    monkeypatch.setattr(voices, "hear", hear)
+    calls = [
+        ("POST", "/v1/voices", {"id": "anna", "consent": CONSENT}),
+        ("PUT", "/v1/voices/anna", {"consent": CONSENT}),
+        ("POST", "/v1/voices/analyze", {}),
+    ]
+    crowd = [
+        asyncio.create_task(send(door, method, path, form(b"sound", **said)))
+        for method, path, said in (calls * 4)[:10]
+    ]
+    async with asyncio.timeout(20):
+        await here.wait()
+        await door.speak("The house goes on talking.")
+        go.set()
+        answers = await asyncio.gather(*crowd)
+    assert most == 2
+    assert {body["error"]["message"] for _, body, _ in answers} == {"Nobody speaks."}

@@ -168,6 +168,22 @@ async def test_a_recording_becomes_a_voice_of_the_running_daemon(shell: Shell, d
     assert door.services.operations.listed()[0].who == "cli"
 
 
+async def test_a_recording_that_nobody_can_speak_with_yet_is_said_to_be_kept(
+    shell: Shell, open_door: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INDEXTTS_TOKEN", TOKEN)
+    file = recorded(shell, "new.wav", MADE["clean"]())
+    async with open_door(engine="embedded") as door:
+        code, out, _ = await ask(shell, door, "add", file, *SAID)
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "anna is kept: good",
+            "  No model that is loaded can use recordings; it speaks once IndexTTS runs.",
+        ],
+    )
+
+
 async def test_a_recording_that_is_refused_is_said_so(shell: Shell, door: Door) -> None:
     file = recorded(shell, "new.wav", MADE["silence"]())
     code, out, err = await ask(shell, door, "add", file, *SAID)

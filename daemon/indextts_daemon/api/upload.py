@@ -1,6 +1,7 @@
 """Forms with a recording in them, read within bounds: a part that is too much ends it."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
@@ -13,6 +14,7 @@ from .problems import SlowBodyError, TooLargeError, UnsupportedMediaTypeError
 
 AUDIO = "audio"  # the part that holds the recording
 MOST_FIELDS = 8
+NAME_LENGTH = 64  # of a part, as far as it is told
 FIELD_BYTES = 8 * 1024
 FORM_BYTES = 128 * 1024  # beside the recording
 UPLOAD_S = 120.0  # for all of it, however slow the network is
@@ -33,8 +35,8 @@ class Upload:
     fields: dict[str, str]
 
 
-async def read_upload(request: web.Request) -> Upload:
-    """Read a form in which a recording is.
+async def read_upload(request: web.Request, *, known: Collection[str]) -> Upload:
+    """Read a form in which a recording is, and of other parts none but the `known`.
 
     Raises UnsupportedMediaTypeError, TooLargeError, SlowBodyError and InvalidRequestError.
     """
@@ -46,7 +48,7 @@ async def read_upload(request: web.Request) -> Upload:
         raise _too_large()
     try:
         async with asyncio.timeout(UPLOAD_S):
-            return await _form(request)
+            return await _form(request, known)
     except TimeoutError as err:
         raise SlowBodyError(f"The form did not arrive within {UPLOAD_S:.0f} seconds.") from err
     except InvalidRequestError:
@@ -55,13 +57,19 @@ async def read_upload(request: web.Request) -> Upload:
         raise InvalidFormError("The body is not a valid form.") from err
 
 
-async def _form(request: web.Request) -> Upload:
+async def _form(request: web.Request, known: Collection[str]) -> Upload:
     parts: dict[str, bytes] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise InvalidFormError("Each part of the form needs a name.")
         if part.name in parts or len(parts) == MOST_FIELDS:
             raise InvalidFormError("The form has too many parts.")
+        if part.name not in {AUDIO, *known}:
+            name = part.name[:NAME_LENGTH]
+            raise InvalidRequestError(
+                f"There is no part `{name}` in this form. The recording goes into `{AUDIO}`.",
+                param=name,
+            )
         parts[part.name] = await _content(part, part.name)
     if AUDIO not in parts:
         raise InvalidRequestError("`audio` is missing.", param=AUDIO)
@@ -77,7 +85,7 @@ async def _content(part: BodyPartReader, name: str) -> bytes:
         if len(content) > most:
             if name == AUDIO:
                 raise _too_large()
-            raise InvalidRequestError("A part of the form is too long.", param=name[:64])
+            raise InvalidRequestError("A part of the form is too long.", param=name)
     return bytes(content)
 
 

@@ -93,7 +93,7 @@ async def analyze_recording(request: web.Request) -> web.Response:
 
 async def _heard(request: web.Request, schema: vol.Schema) -> tuple[Heard, dict[str, Any]]:
     """Read a form, and listen to what is in it. Raises SpeechError."""
-    upload = await read_upload(request)
+    upload = await read_upload(request, known={str(field) for field in schema.schema})
     said = validated(schema, upload.fields)
     try:
         async with request.app[SERVICES].listening:  # each is a process with the whole sound

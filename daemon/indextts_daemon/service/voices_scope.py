@@ -147,7 +147,13 @@ class VoicesScope:
         return Placing(folder=folder, put=put, drop=there)
 
     def _require_new(self, voice: str, there: Iterable[str]) -> None:
-        if voice == BUILT_IN or voice in self._revisions() or any(there):
+        if not any(there) and (voice == BUILT_IN or voice in self._revisions()):
+            raise SettingsError(
+                f"The voice {voice} comes with the daemon. Choose another id.",
+                code="voice_exists",
+                param="id",
+            )
+        if any(there):
             raise SettingsError(
                 f"There is a voice {voice} already. Choose another id, or replace it.",
                 code="voice_exists",
