@@ -10,17 +10,19 @@ import sys
 from typing import Any
 
 from .config import decoded, read_text
+from .errors import SettingsError, SpeechError
 from .remote import NoDaemonError, Remote
 from .service.documents import Documents
-from .service.lexicon import MOST_BYTES
+from .service.lexicon import MOST_BYTES, read_lexicon
 from .service.lexicon_edit import with_rule
+from .service.moods import parse_moods
 from .service.preview import preview as previewed
 
 STDIN = "-"
 
 
 def show(name: str, data_dir: Path, remote: Remote) -> int:
-    """Print a document as it is written."""
+    """Print a document as it is written, and say so where it does not count."""
     try:
         text, _ = asyncio.run(remote.document(name))
     except NoDaemonError:
@@ -29,6 +31,14 @@ def show(name: str, data_dir: Path, remote: Remote) -> int:
     if not text:
         print(f"Nothing is written in {name}.yaml yet.", file=sys.stderr)
     print(text, end="" if text.endswith("\n") or not text else "\n")
+    try:
+        (read_lexicon if name == "lexicon" else parse_moods)(text)
+    except SettingsError as err:
+        for problem in err.problems:
+            print(problem.message, file=sys.stderr)
+        print(
+            "This does not count until it is mended; the last good version does.", file=sys.stderr
+        )
     return 0
 
 
@@ -38,7 +48,15 @@ def put(name: str, file: str, remote: Remote) -> int:
 
 
 def say_it_like(fields: Mapping[str, object], remote: Remote) -> int:
-    """Have the daemon say a word as the rule of these fields does, from now on."""
+    """Have the daemon say a word as the rule of these fields does, from now on.
+
+    Raises SpeechError for a rule that would leave the word out.
+    """
+    if not str(fields.get("say", "any")).strip():
+        raise SpeechError(
+            "SOUND is empty, and the word would not be spoken at all. Spell it as it sounds, such "
+            'as Seersha. To leave it out all the same, write say: "" for it into lexicon.yaml.'
+        )
     return _tell(asyncio.run(_add(fields, remote)))
 
 

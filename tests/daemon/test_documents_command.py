@@ -167,6 +167,24 @@ async def test_without_a_daemon_nothing_is_changed(alone: Shell) -> None:
     assert alone.lexicon == GOOD_LEXICON
 
 
+async def test_what_is_written_and_does_not_count_is_shown_with_a_word(alone: Shell) -> None:
+    bad = {"moods": "party: 5\n", "lexicon": "rules:\n- {from: a}\n"}
+    for name, text in bad.items():
+        alone.write(text, f"{name}.yaml")
+        said = await alone.run(name, "show")
+        assert (said.code, said.out) == (0, text)
+        assert f"{name}.yaml, line " in said.err
+        assert "This does not count" in said.err
+
+
+async def test_an_empty_sound_is_refused_with_what_to_do(shell: Shell, house: House) -> None:
+    said = await shell.run("lexicon", "say-it-like", "Saoirse", " ")
+    assert (said.code, said.out) == (1, "")
+    assert "SOUND is empty" in said.err
+    assert "Spell it as it sounds" in said.err
+    assert house.says() == "Saoirse"
+
+
 async def test_a_file_that_is_not_there_is_named(shell: Shell) -> None:
     said = await shell.run("moods", "set", str(shell.folder / "none.yaml"))
     assert said.code == 1
