@@ -1,9 +1,11 @@
 """`indextts-daemon check`: whether the daemon can run here, as a table with a verdict."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 import errno
+import logging
 import os
 from pathlib import Path
 import shutil
@@ -18,7 +20,7 @@ from .compose import build
 from .config import Settings
 from .discovery import SERVICE_TYPE, Announcement, announced_addresses
 from .doorless import first_words, language_trouble, loaded
-from .errors import SpeechError
+from .errors import Problem, SpeechError
 from .identity import Identity, Pairing, open_identity
 from .posix import listening_socket
 from .remote import Remote
@@ -29,6 +31,12 @@ from .worker.handle import WorkerState
 LEAST_DISK_BYTES = 200_000_000
 ZEROCONF_PATIENCE_MS = 3000
 LAST_GOOD = "Until then its last good version counts, if there is one."
+RUNS = {  # what to think of our own daemon, by its state
+    "ready": ("ok", "ready"),
+    "degraded": ("ok", "degraded"),
+    "asleep": ("ok", "asleep: it wakes with the next request"),
+    "paused": ("note", "paused; `indextts-daemon resume` ends that"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +48,13 @@ class Finding:
     message: str
 
 
-def check(settings: Settings, *, data_dir: Path) -> int:
-    """Run every check, print the table, and return 1 if one of them failed."""
-    findings = asyncio.run(_all(settings, data_dir))
+def check(settings: Settings, problems: Sequence[Problem], *, data_dir: Path) -> int:
+    """Run every check, print the table, and return 1 if one of them failed.
+
+    `problems` are those of the settings file, where the settings are the last good ones.
+    """
+    with _unlogged():
+        findings = [_settings(problems), *asyncio.run(_all(settings, data_dir))]
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         print(f"{finding.verdict:4}  {finding.name:{width}}  {finding.message}")
@@ -50,6 +62,25 @@ def check(settings: Settings, *, data_dir: Path) -> int:
     print()
     print(f"Not ready: see {', '.join(failed)}." if failed else "The daemon can run here.")
     return 1 if failed else 0
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep off the terminal what is logged meanwhile: the table says it."""
+    logger, nowhere = logging.getLogger(__package__), logging.NullHandler()
+    logger.addHandler(nowhere)
+    try:
+        yield
+    finally:
+        logger.removeHandler(nowhere)
+
+
+def _settings(problems: Sequence[Problem]) -> Finding:
+    verdict, message = "ok", "they can be used"
+    if problems:
+        told = " ".join(problem.message for problem in problems)
+        verdict, message = "FAIL", f"{told} The last good ones are used."
+    return Finding(name="settings", verdict=verdict, message=message)
 
 
 async def _all(settings: Settings, data_dir: Path) -> list[Finding]:
@@ -113,8 +144,8 @@ async def _who_has(host: str, port: int, data_dir: Path) -> tuple[str, str]:
         return "FAIL", f"{port} on {host} is taken by something else; choose another with --port"
     if instance_id != own:
         return "FAIL", f"{port} on {host} is taken by another daemon; choose another with --port"
-    verdict = "ok" if state in {"ready", "degraded"} else "FAIL"
-    return verdict, f"the daemon runs on {port} and is {state}"
+    verdict, how = RUNS.get(state, ("FAIL", state))
+    return verdict, f"the daemon runs on {port} and is {how}"
 
 
 async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
@@ -137,7 +168,7 @@ async def _voice(settings: Settings, data_dir: Path) -> tuple[str, str]:
         return "note", f"only the embedded voices speak: {why or 'It is still loading.'}"
     if language:
         return "note", language
-    return "ok", f"the model {default.id} spoke {took_s:.1f} s after its start"
+    return "ok", f"the model {default.id}, loaded for this check, spoke after {took_s:.1f} s"
 
 
 async def _zeroconf(settings: Settings) -> tuple[str, str]:

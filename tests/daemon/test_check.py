@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+import logging
 import os
 from pathlib import Path
 import re
@@ -13,17 +14,19 @@ import pytest
 from zeroconf.asyncio import AsyncZeroconf
 
 from indextts_daemon import check, choice, cli, doorless, gpu, planning
-from indextts_daemon.config import load_settings
+from indextts_daemon.config import load_settings, settings_history
 from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.gpu import Gpu
+from indextts_daemon.identity import open_identity
+from indextts_daemon.remote import Remote
 from indextts_daemon.service import health, routing
 from indextts_daemon.service.models import Model
 from tests.daemon.running import RunningDaemon
 
 ROW = re.compile(
-    r"(ok|note|FAIL) +(data folder|disk|port|voice|zeroconf|moods|lexicon|GPU) +(\S.*)"
+    r"(ok|note|FAIL) +(settings|data folder|disk|port|voice|zeroconf|moods|lexicon|GPU) +(\S.*)"
 )
-NAMES = ["data folder", "disk", "port", "voice", "zeroconf", "moods", "lexicon", "GPU"]
+NAMES = ["settings", "data folder", "disk", "port", "voice", "zeroconf", "moods", "lexicon", "GPU"]
 SLOWLY = "IndexTTS runs on the processor, a sentence takes minutes"
 NO_CARD = Gpu(words="no NVIDIA GPU", trouble="There is no NVIDIA GPU.", there=False)
 
@@ -98,8 +101,10 @@ def test_a_machine_where_all_is_well_passes_and_is_left_as_it_was(machine: Machi
     table = machine.check()
     assert table.failed() == []
     assert (table.code, table.verdict) == (0, "The daemon can run here.")
-    assert [verdict for verdict, _ in table.rows.values()][:4] == ["ok"] * 4
-    assert re.fullmatch(r"the model fake spoke \d+\.\d s after its start", table.rows["voice"][1])
+    assert [verdict for verdict, _ in table.rows.values()][:5] == ["ok"] * 5
+    assert re.fullmatch(
+        r"the model fake, loaded for this check, spoke after \d+\.\d s", table.rows["voice"][1]
+    )
     assert list(machine.data_dir.iterdir()) == []
 
 
@@ -141,6 +146,33 @@ def test_the_daemon_that_runs_here_is_no_trouble(machine: Machine, tmp_path: Pat
     with RunningDaemon(tmp_path / "another") as daemon:
         machine.port = int(daemon.url.rpartition(":")[2])
         assert_only(machine.check(), "port", "is taken by another daemon")
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "words"),
+    [
+        ("paused", "note", "is paused; `indextts-daemon resume` ends that"),
+        ("asleep", "ok", "is asleep: it wakes with the next request"),
+        ("loading", "FAIL", "is loading"),
+    ],
+)
+async def test_a_daemon_that_only_rests_is_no_trouble(
+    state: str, verdict: str, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def look(_: Remote) -> tuple[str, str]:
+        return open_identity(tmp_path).instance_id, state
+
+    monkeypatch.setattr(Remote, "look", look)
+    found = await check._who_has("127.0.0.1", 8818, tmp_path)
+    assert found == (verdict, f"the daemon runs on 8818 and {words}")
+
+
+def test_settings_that_are_no_good_fail_and_the_last_good_ones_are_tried(machine: Machine) -> None:
+    settings_history(machine.data_dir).add("discovery: {enabled: false}")
+    machine.settings[:] = ["language: ["]
+    table = machine.check()
+    assert_only(table, "settings", r"check\.yaml, line \d.*The last good ones are used\.$")
+    assert "switched off" in table.rows["zeroconf"][1]
 
 
 def test_an_address_of_another_machine_fails(machine: Machine) -> None:
@@ -284,6 +316,15 @@ def test_moods_that_cannot_be_read_fail_by_their_line(machine: Machine) -> None:
     verdict, said = machine.check().rows["moods"]
     assert verdict == "FAIL"
     assert "line 2, calm" in said
+
+
+def test_what_is_in_the_table_is_not_logged_beside_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a process of its own
+    machine.data_dir.mkdir(exist_ok=True)
+    (machine.data_dir / "moods.yaml").write_text("party: 5\n")
+    assert_only(machine.check(), "moods", "moods.yaml, line 1, party")
 
 
 def test_a_lexicon_is_counted_and_one_that_is_no_good_fails_by_its_line(machine: Machine) -> None:

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 import shutil
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import aiohttp
@@ -201,7 +203,7 @@ async def test_a_file_that_cannot_be_written_is_named(at_the_door: Shell) -> Non
 
 
 async def test_a_wrong_token_is_told_how_to_find_the_right_one(at_the_door: Shell) -> None:
-    (at_the_door.data_dir / "token").write_text("wrong")
+    (at_the_door.data_dir / "token").write_text("a-wrong-token-of-somebody")
     said = await at_the_door.run("pair")
     assert said.code == 1
     assert "`indextts-daemon token` prints it" in said.err
@@ -238,6 +240,13 @@ async def test_token_prints_the_token_and_makes_none(
     assert await shell.run("token") == Said(0, f"{TOKEN}\n", "")
     monkeypatch.setenv("INDEXTTS_TOKEN", "another")
     assert (await shell.run("token")).out == "another\n"
+
+
+async def test_an_empty_token_is_told_how_to_get_another(shell: Shell) -> None:
+    (shell.data_dir / "token").write_text("\n")
+    said = await shell.run("token")
+    assert (said.code, said.out) == (1, "")
+    assert "is empty. `indextts-daemon token --new` makes a new token." in said.err
 
 
 async def test_say_leaves_the_old_file_when_it_cannot_write(
@@ -399,3 +408,23 @@ def test_an_interrupt_ends_without_a_word(
     monkeypatch.setattr(running, "read_token", interrupted)
     assert cli.main(["token", "--data-dir", str(tmp_path)]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_who_has_read_enough_ends_the_command_quietly(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    command = [sys.executable, "-m", "indextts_daemon", "token", "--data-dir", str(tmp_path)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {name: value for name, value in os.environ.items() if name != "INDEXTTS_TOKEN"}
+    try:
+        ended = subprocess.run(
+            command,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")

@@ -81,5 +81,5 @@ def _check_token(request: web.Request, services: Services) -> None:
         services.metrics.rejections.labels("auth").inc()
         raise UnauthorizedError(
             "This needs the daemon's token: Authorization: Bearer TOKEN. "
-            "`indextts-daemon token` prints it where the daemon runs."
+            "`indextts-daemon token` prints it where the daemon runs, and with --new makes another."
         )

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 import sys
 
-from indextts_daemon.config import boot, settings_history
+from indextts_daemon.config import best, boot, settings_history
 from indextts_daemon.errors import SpeechError
 from indextts_daemon.identity import read_token, renew_token
 from indextts_daemon.remote import NoDaemonError
@@ -120,6 +120,10 @@ def token(asked: argparse.Namespace) -> int:
     else:
         token = renew_token(data_dir) if data_dir.is_dir() else None
     if token is None:
+        if (data_dir / "token").exists():
+            raise SpeechError(
+                f"{data_dir / 'token'} is empty. `indextts-daemon token --new` makes a new token."
+            )
         raise SpeechError(
             f"There is no token in {data_dir} yet. Start the daemon once, or name the folder that "
             "it uses with --data-dir."
@@ -137,7 +141,8 @@ def token(asked: argparse.Namespace) -> int:
 def check(asked: argparse.Namespace) -> int:
     from indextts_daemon.check import check
 
-    return check(source_of(asked).load(), data_dir=data_dir_of(asked))
+    settings, problems = best(source_of(asked), settings_history(data_dir_of(asked)))
+    return check(settings, problems, data_dir=data_dir_of(asked))
 
 
 def bench(asked: argparse.Namespace) -> int:
