@@ -98,7 +98,8 @@ async def test_whatever_is_wrong_with_a_version_the_one_before_speaks_on(house: 
                 newest = next(o for o in await model_operations(home) if o["action"] == "activate")
                 assert (newest["result"], newest["details"]["version"]) == ("rejected", name), wrong
                 assert " ".join(error["message"] for error in newest["errors"]) == reason
-                assert (await versions(home))[name] == "failed"
+                blamed = "memory" not in told  # of which there may be more tomorrow
+                assert (await versions(home))[name] == ("failed" if blamed else "candidate")
                 assert (await versions(home))["main"] == "active"
                 said = await asyncio.to_thread(cli, house, "models", "activate", "fake", name)
                 assert (said.returncode, said.stderr.strip()) == (1, reason.replace(". ", ".\n"))
