@@ -183,6 +183,17 @@ async def test_a_model_is_unloaded_and_loaded_and_speaks_all_the_while(door: Doo
     assert await door.speak("Hello.")
 
 
+async def test_the_plain_voice_makes_room_when_somebody_asks_for_the_default(
+    tmp_path: Path, open_door: Opener
+) -> None:
+    version(tmp_path, "fake", "{generation: 1, memory_mib: 300}")
+    async with open_door(**{"models.memory_budget_gib": 0.45}) as door:  # for either of the two
+        await post(door, "fake/unload", 200)
+        await post(door, "embedded/load", 200)
+        assert await generation(door) == 1
+        assert door.services.pool.get("embedded").worker is None
+
+
 @pytest.mark.parametrize("path", ["zork/load", "zork/unload", "zork/activate", "zork/rollback"])
 async def test_an_unknown_model_is_not_found_before_anything_begins(door: Door, path: str) -> None:
     before = door.services.operations.listed()

@@ -63,6 +63,16 @@ async def test_who_settles_on_another_model_lets_go_of_the_rest_at_once() -> Non
             await gone
 
 
+async def test_who_may_still_choose_has_chosen_nobody() -> None:
+    big, small = model(), model("small")
+    generations = generations_of(big, small)
+    with generations.bound(), generations.bound() as binding:
+        assert not generations.chosen(small)  # type: ignore[arg-type]
+        binding.settle(small)  # type: ignore[arg-type]
+        assert generations.chosen(small) == 1  # type: ignore[arg-type]
+    assert not generations.chosen(small)  # type: ignore[arg-type]
+
+
 async def test_a_generation_has_passed_once_nobody_is_bound_to_it_or_one_before() -> None:
     generations = generations_of(model())
     with generations.bound():

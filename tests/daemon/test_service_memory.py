@@ -172,7 +172,7 @@ class House:
         settings = load_settings(file=None, environment={}, flags=self.flags)
         return SimpleNamespace(settings=settings, models=self.models, default=self.default)
 
-    def needed(self, model: Any) -> int:
+    def chosen(self, model: Any) -> int:
         return model.id in self.asked
 
     def guard(self) -> MemoryGuard:

@@ -89,6 +89,10 @@ class Generations:
         """Return how many requests may still need a model."""
         return sum(model in binding.needs for binding in self._bindings)
 
+    def chosen(self, model: Model) -> int:
+        """Return how many requests need a model and no other one any more."""
+        return sum(binding.needs == {model} for binding in self._bindings)
+
     async def unneeded(self, model: Model) -> None:
         """Wait until no request needs a model any more."""
         while self.needed(model):

@@ -182,7 +182,7 @@ class MemoryGuard:
                 if not entrance.leaving:
                     return
                 other = entrance.leaving[0]
-                if not (other.busy or self._generations.needed(other)):  # it was idle just now
+                if not (other.busy or self._generations.chosen(other)):  # it was idle just now
                     await other.unload(timeout_s=0, reason="budget")
 
     def look(self) -> None:
@@ -209,7 +209,7 @@ class MemoryGuard:
             id=model.id,
             everywhere=held.resident + (held.gpu or 0),
             here=held.resident if on_card is None else held.gpu or 0,
-            may_leave=not (needed or model.busy or self._generations.needed(model)),
+            may_leave=not (needed or model.busy or self._generations.chosen(model)),
         )
 
 
