@@ -41,7 +41,7 @@ VERSIONS: dict[str, dict[str, object]] = {
     "mute": {"sound": "silent"},
     "broken": {"load": "fail"},
 }
-TIGHT_GIB = 0.12  # for all models together, of which each takes some 0.08
+TIGHT_GIB = 0.15  # for all models together, of which each takes some 0.1
 SETTINGS: dict[str, Any] = {
     "engine": "fake",
     "models": {"max_hold_s": 5, "drain_timeout_s": 10, "probation_s": 5},
@@ -108,7 +108,7 @@ class Folders:
         self.put(version, self._last)
 
     def put(self, version: str, number: int) -> None:
-        options = {"generation": number, "memory_mib": 30, "step_sleep_s": 0.002}
+        options = {"generation": number, "memory_mib": 40, "step_sleep_s": 0.002}
         self.numbers.setdefault(version, set()).add(number)
         self.write(version, json.dumps(options | VERSIONS[version]))
 
