@@ -273,7 +273,8 @@ class Household:
                 self.lost.append(f"{line}: {err}")
                 continue
             self.answers += 1
-            self.first_audio.append((answer.asked_at, answer.first_s))
+            if not in_pieces:  # that waits for who writes
+                self.first_audio.append((answer.asked_at, answer.first_s))
             await self._judge(line, answer)
 
     @asynccontextmanager
