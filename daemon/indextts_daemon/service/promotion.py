@@ -113,8 +113,7 @@ class Promoter:
         if model.state is WorkerState.ready:
             await self._loaded_and_heard(model, running)
             return Seat(take=lambda: self._take(model, ()), give_back=_nothing)
-        if not (replaced and replaced.worker and _same_files(replaced.spec, model.spec)):
-            await inspect(model.spec, running.say)
+        await inspect(model.spec, running.say)
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
         leaving = tuple(entrance.leaving)
@@ -203,7 +202,3 @@ class Promoter:
             for other in leaving:
                 other.held = False
             self._gate.open()
-
-
-def _same_files(one: WorkerSpec, other: WorkerSpec) -> bool:
-    return bool(one.content) and one.content == other.content
