@@ -172,7 +172,8 @@ async def test_no_more_than_so_many_wishes_of_a_scope_wait(house: House) -> None
     house.reloader.add(Scripted(name="moods"))
 
     async def wish(scope: str = "config") -> Operation:
-        return await house.reloader.reload(scope, who="api", wish="this")
+        async with asyncio.timeout(20):
+            return await house.reloader.reload(scope, who="api", wish="this")
 
     crowd = [asyncio.create_task(wish()) for _ in range(MOST_WISHES)]
     await until(lambda: len(house.reloader.operations.listed()) == MOST_WISHES)
