@@ -196,11 +196,10 @@ async def test_the_plain_voice_makes_room_when_somebody_asks_for_the_default(
 
 @pytest.mark.parametrize("path", ["zork/load", "zork/unload", "zork/activate", "zork/rollback"])
 async def test_an_unknown_model_is_not_found_before_anything_begins(door: Door, path: str) -> None:
-    before = door.services.operations.listed()
     for wait in (True, False):
         refusal = await post(door, path, 404, wait=wait)
         assert refusal["error"]["code"] == "model_not_found"
-    assert door.services.operations.listed() == before
+    assert {one.who for one in door.services.operations.listed()} <= {"start"}
 
 
 async def test_what_never_changed_cannot_go_back(door: Door) -> None:
