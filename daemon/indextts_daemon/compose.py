@@ -94,7 +94,7 @@ def build(
         memory.note(model)
         now = generations.current
         by_itself = now.models.get(model.id) is model and model not in now.voices
-        if by_itself and model.recast is not None:
+        if state is not None and by_itself and model.recast is not None:
             reloader.follow("voices", who="start")
 
     lineup = planner.plan(settings, versions.activation)
