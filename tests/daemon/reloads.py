@@ -15,15 +15,10 @@ import aiohttp
 import yaml
 
 from indextts_daemon.service.studio import FakeStudio
-from tests.daemon.household import (
-    Household,
-    free_port,
-    lexicon_document,
-    moods_document,
-    version_options,
-)
+from tests.daemon.household import Household, free_port
 from tests.daemon.ledger import Facts
 from tests.daemon.recordings import encoded, heart
+from tests.daemon.spoken import lexicon_document, moods_document, version_options
 
 VERSIONS = ("main", "b", "c", "d")
 SHARES = {

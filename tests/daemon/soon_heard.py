@@ -10,21 +10,19 @@ import time
 import yaml
 
 from indextts_daemon.engines.fake import crc_of
-from tests.daemon.household import (
+from tests.daemon.household import House, Household, living_in
+from tests.daemon.reloads import BEGINNING, Tags, put_in_place, recording
+from tests.daemon.spoken import (
     MOOD,
     WORD,
-    House,
-    Household,
     Line,
     emotion_of,
     lexicon_document,
-    living_in,
     moods_document,
     own_tag,
     saying,
     version_options,
 )
-from tests.daemon.reloads import BEGINNING, Tags, put_in_place, recording
 
 PEOPLE = 3  # the first speaks English, the second German
 ANNA = "anna"

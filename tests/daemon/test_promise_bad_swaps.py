@@ -10,17 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.household import (
-    House,
-    Household,
-    Line,
-    Lost,
-    living_in,
-    moods_document,
-    version_options,
-)
+from tests.daemon.household import House, Household, Lost, living_in
 from tests.daemon.ledger import Operation
 from tests.daemon.reloads import put_in_place
+from tests.daemon.spoken import Line, moods_document, version_options
 
 PEOPLE = 4
 GOOD = {"chunk_s": 0.4, "step_sleep_s": 0.02}
