@@ -15,6 +15,8 @@ from tests.daemon.test_promise_kills import Measured, figures, measured
 from tests.daemon.told import BROKEN, FIRST, Told, lexicon, moods, settings
 
 GONE_S = 10.0  # until a process whose parent was killed has ended
+MOST_CHANGES = 40  # in one life
+LIFE_S = 15.0
 EDITED = ("config", "moods", "lexicon")
 __all__ = ["measured"]
 
@@ -47,11 +49,20 @@ class Household:
             for subject in FIRST:
                 people.create_task(self.change(session, subject))
             people.create_task(self.disturb(session))
-            await asyncio.sleep(self.chance.uniform(0, 1.5))
+            await self.changed(self.chance.randrange(MOST_CHANGES))
+            await asyncio.sleep(self.chance.uniform(0, 0.3))
             workers = children(house.process.pid)
             house.process.kill()
             house.process.wait()
         await all_gone(workers)
+
+    async def changed(self, times: int) -> None:
+        """Wait until so many changes were taken; not for ever, on a machine that is busy."""
+        enough = self.changes + times
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LIFE_S):
+                while self.changes < enough:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
     async def change(self, session: aiohttp.ClientSession, subject: str) -> None:
         with suppress(*BROKEN):
