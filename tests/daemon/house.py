@@ -35,6 +35,7 @@ rules:
 - {pattern: 'Kitchen([0-9])', say: 'Kitchen number \\1'}
 - {from: Ikea, say: ee-kay-ah, voices: [attic]}
 """
+VERSIONS = {"main": 1, "other": 2, "third": 3}  # and what each puts into its samples
 DOCUMENTS = {"config": SETTINGS, "moods": MOODS, "lexicon": LEXICON}
 FILES = {
     "config": "settings.yaml",
@@ -71,12 +72,12 @@ class House(RunningDaemon):
 
 
 def furnish(data_dir: Path, **documents: str) -> None:
-    """Put good files and two versions of the model in the data folder."""
+    """Put good files and the versions of the model in the data folder."""
     data_dir.mkdir(parents=True, exist_ok=True)
     for scope, text in {**DOCUMENTS, **documents}.items():
         (data_dir / FILES[scope]).write_text(text)
-    put_version(data_dir, "main", {"generation": 1})
-    put_version(data_dir, "other", {"generation": 2})
+    for version, generation in VERSIONS.items():
+        put_version(data_dir, version, {"generation": generation})
 
 
 def put_version(data_dir: Path, version: str, options: Mapping[str, object]) -> Path:

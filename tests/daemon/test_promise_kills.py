@@ -18,8 +18,8 @@ import pytest
 from indextts_daemon.engines.fake import FRAME, SAMPLE_RATE
 from indextts_daemon.engines.fake_options import FakeOptions
 from tests.daemon.fake_audio import assert_spoken_by_fake
-from tests.daemon.house import House, Reports, children, furnish, taken
-from tests.daemon.told import BROKEN, VERSIONS, samples_of
+from tests.daemon.house import VERSIONS, House, Reports, children, furnish, taken
+from tests.daemon.told import BROKEN, samples_of
 
 CLIENTS = 3
 WORDS = "I speak on and on, whoever may be killed."

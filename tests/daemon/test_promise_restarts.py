@@ -10,7 +10,7 @@ import time
 import aiohttp
 import pytest
 
-from tests.daemon.house import House, ask, children, furnish, is_gone
+from tests.daemon.house import VERSIONS, House, ask, children, furnish, is_gone
 from tests.daemon.test_promise_kills import Measured, figures, measured
 from tests.daemon.told import BROKEN, FIRST, Told, lexicon, moods, settings
 
@@ -67,7 +67,7 @@ class Household:
     async def change(self, session: aiohttp.ClientSession, subject: str) -> None:
         with suppress(*BROKEN):
             while True:
-                await asyncio.sleep(self.chance.uniform(0, 0.2))
+                await asyncio.sleep(self.chance.uniform(0, 0.2 if subject in EDITED else 1.0))
                 self.changes += await self.told.tell(session, subject, value=self.another(subject))
 
     def another(self, subject: str) -> object:
@@ -77,7 +77,7 @@ class Household:
             self.edition += 1
             return self.edition
         if subject == "models":
-            return "other" if now == "main" else "main"
+            return self.chance.choice([version for version in VERSIONS if version != now])
         return not now
 
     async def disturb(self, session: aiohttp.ClientSession) -> None:

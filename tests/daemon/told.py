@@ -12,12 +12,11 @@ import aiohttp
 import numpy as np
 
 from tests.daemon.fake_audio import assert_spoken_by_fake
-from tests.daemon.house import LEXICON, MOODS, SETTINGS, ask, taken
+from tests.daemon.house import LEXICON, MOODS, SETTINGS, VERSIONS, ask, taken
 from tests.daemon.recordings import RATE, encoded, heart
 
 LEAST = 10  # places in the queue, for edition 0
 SPEEDS = (0.9, 1.0, 1.1, 1.2)
-VERSIONS = {"main": 1, "other": 2}  # and what each puts into its samples
 BROKEN = (aiohttp.ClientError, ConnectionError)
 
 Send = Callable[[aiohttp.ClientSession, Any], Awaitable[int]]
