@@ -219,7 +219,7 @@ async def test_what_only_a_daemon_can_do_says_that_none_runs(
 
 
 async def test_a_wrong_token_is_told_in_words(shell: Shell) -> None:
-    shell.write("another", "token")
+    shell.write("another-token-of-somebody", "token")
     said = await shell.run("config", "versions")
     assert said.code == 1
     assert "needs the daemon's token" in said.err
