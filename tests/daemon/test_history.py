@@ -188,7 +188,7 @@ def test_a_write_that_is_cut_before_its_end_leaves_the_versions_as_they_were(
     history: History, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = filled(history, "a", "b").versions()
-    BEFORE[step](monkeypatch)
+    BEFORE[step][0](monkeypatch)
     with pytest.raises(BaseException):  # noqa: B017, PT011 an OSError or an interrupt
         history.add("c")
     monkeypatch.undo()
@@ -201,8 +201,8 @@ def test_a_write_that_fails_after_its_end_has_added_the_version(
 ) -> None:
     filled(history, "a", "b")
     monkeypatch.setattr("tempfile._os", _own_os(monkeypatch))
-    AFTER[step](monkeypatch)
-    with pytest.raises(OSError, match="No space left"):
+    AFTER[step][0](monkeypatch)
+    with pytest.raises(BaseException):  # noqa: B017, PT011 an OSError or an interrupt
         history.add("c")
     monkeypatch.undo()
     assert texts(history) == ["c", "b", "a"]

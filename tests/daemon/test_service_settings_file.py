@@ -9,7 +9,7 @@ from indextts_daemon.config import Source
 from indextts_daemon.errors import Problem, SettingsError
 from indextts_daemon.history import History
 from indextts_daemon.service.settings_file import SettingsFile, etag
-from tests.daemon.test_storage import BEFORE, names
+from tests.daemon.test_storage import BEFORE, FULL, names
 
 TEXT = "# Küche\r\nlanguage: de   # as at home\n"
 
@@ -68,13 +68,13 @@ def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "settings.yaml").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("step", [step for step in BEFORE if step != "an interrupt"])
+@pytest.mark.parametrize("step", [step for step, (_, error) in BEFORE.items() if error is FULL])
 def test_a_write_that_fails_is_told_in_words_and_leaves_the_old_file(
     tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = made(tmp_path)
     file.write(TEXT)
-    BEFORE[step](monkeypatch)
+    BEFORE[step][0](monkeypatch)
     with pytest.raises(SettingsError) as refused:
         file.write("language: fr\n")
     monkeypatch.undo()
