@@ -137,12 +137,15 @@ async def behavior(
             told = " ".join(answer.headers.get(f"X-IndexTTS-{name}", "") for name in kept)
             found[f"line {number}"] = told.encode() + b"\n" + await answer.read()
     for name in SHOWN:
-        body = await taken(session, "GET", f"/v1/{name}")
+        status, body = await ask(session, "GET", f"/v1/{name}")
+        if name == "config" and status == 422:
+            continue  # it shows the file, which cannot be read
+        assert status == 200, body
         left_out = {*OF_FILES, *NOT_HEARD.get(name, ()), *(() if counted else ("generation",))}
         found[name] = json.dumps(_lasting(body, left_out), sort_keys=True).encode()
-    status = await taken(session, "GET", "/v1/status")
-    state = [status[key] for key in ("state", "model", "revision", "paused")]
-    found["status"] = json.dumps([*state, status["generation"] if counted else 0]).encode()
+    now = await taken(session, "GET", "/v1/status")
+    state = [now[key] for key in ("state", "model", "revision", "paused")]
+    found["status"] = json.dumps([*state, now["generation"] if counted else 0]).encode()
     return found
 
 
@@ -157,8 +160,8 @@ def _lasting(body: Any, left_out: AbstractSet[str]) -> Any:
 
 
 def differing(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:
-    """Name the answers that are not the same."""
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    """Name the answers that are not the same; one that there was not is none."""
+    return sorted(name for name in one.keys() & other.keys() if one[name] != other[name])
 
 
 @dataclass(slots=True, eq=False)

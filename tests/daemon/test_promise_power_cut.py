@@ -130,8 +130,9 @@ async def cut_all(furnished: Path, folder: Path, steps: Sequence[int]) -> int:
         try:
             number += await cut_at(data_dir, step)
         except AssertionError as err:
-            (last,) = steps_of(data_dir)[-1:] or [None]
-            raise AssertionError(f"cut before step {step}, after {last}") from err
+            raise AssertionError(
+                f"cut before step {step}, after {steps_of(data_dir)[-1:]}"
+            ) from err
         shutil.rmtree(data_dir.parent)
     return number
 
