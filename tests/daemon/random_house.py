@@ -21,6 +21,7 @@ from indextts_daemon.gpu import GpuProcess, GpuUsage
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.card import Card
+from indextts_daemon.service.models import Model
 from indextts_daemon.service.settings_file import SettingsFile
 from indextts_daemon.service.token_scope import TokenScope
 from indextts_daemon.service.versions import FAKE_FILE
@@ -41,7 +42,7 @@ VERSIONS: dict[str, dict[str, object]] = {
     "mute": {"sound": "silent"},
     "broken": {"load": "fail"},
 }
-TIGHT_GIB = 0.15  # for all models together, of which each takes some 0.1
+TIGHT_GIB = 0.4  # for all models together, of which each takes some 0.25
 SETTINGS: dict[str, Any] = {
     "engine": "fake",
     "models": {"max_hold_s": 5, "drain_timeout_s": 10, "probation_s": 5},
@@ -108,7 +109,7 @@ class Folders:
         self.put(version, self._last)
 
     def put(self, version: str, number: int) -> None:
-        options = {"generation": number, "memory_mib": 40, "step_sleep_s": 0.002}
+        options = {"generation": number, "memory_mib": 200, "step_sleep_s": 0.002}
         self.numbers.setdefault(version, set()).add(number)
         self.write(version, json.dumps(options | VERSIONS[version]))
 
@@ -166,11 +167,12 @@ class House:
             found.add("tight")
         if "party" not in services.generations.current.moods:
             found.add("moods")
-        if ANNA not in services.pool.voices():
+        bereft = services.pool.default.id == "embedded"  # after a version died, and none is before
+        if bereft or ANNA not in services.pool.voices():
             found.add("voices")
         if services.synthesizer.draining:
             found.add("draining")
-        if self.speaking > services.pool.settings.queue.capacity:
+        if self.speaking >= services.pool.settings.queue.capacity:  # besides who was refused
             found.add("crowd")
         return found
 
@@ -210,6 +212,12 @@ class House:
         except TimeoutError:
             raise AssertionError(f"it never came to it that {what}") from None
 
+    def _comes(self, model: Model) -> bool:
+        """Whether a model is still on its way; a default that failed is tried until it is there."""
+        if model is self.services.pool.default:
+            return model.state not in SETTLED
+        return model.state not in {*SETTLED, WorkerState.failed}
+
     async def live(self) -> None:
         """Look around as the daemon does, only more often."""
         while True:
@@ -224,7 +232,7 @@ class House:
 
         def resting() -> bool:
             moving = reloader._tasks or sharing._moves or sharing.residency._tasks
-            coming = [model for model in services.pool if model.state in COMING]
+            coming = [model for model in services.pool if self._comes(model)]
             return not (moving or coming or services.pool._leaving)
 
         await self.until(resting, "all is at rest")
@@ -246,7 +254,7 @@ class House:
         assert not self.told, self.told
 
 
-COMING = frozenset({WorkerState.loading, WorkerState.warming, WorkerState.draining})
+SETTLED = frozenset({WorkerState.ready, WorkerState.unloaded})
 
 
 def children_of_this_process() -> set[int]:
