@@ -215,7 +215,7 @@ async def test_bad_versions_are_refused_in_words_and_not_a_byte_changes(
 ) -> None:
     await set_budget(house, talk, None)
     before, pids = await talk.alone(), speakers(house)
-    async with talk.crowd(pause_s=1.0) as crowd:
+    async with talk.crowd(1, pause_s=3.0) as crowd:
         for name, (make, reason) in BAD.items():
             make(house.model, name)
             refusal = await activate(talk, name, status=422)
@@ -309,7 +309,7 @@ async def test_a_voice_comes_changes_and_goes_and_leaves_nothing_while_others_sp
 ) -> None:
     before, derived = await talk.alone(), house.derived()
     first, second = recording(tmp_path, "it"), recording(tmp_path, "es")
-    async with talk.crowd(1, pause_s=0.5) as crowd:
+    async with talk.crowd(1, pause_s=2.0) as crowd:
         await talk.ask("POST", "/v1/voices", 201, data=form(first, id="anna"))
         as_first, made = await talk.say(0, voice="anna"), house.derived() - derived
         await talk.ask("PUT", "/v1/voices/anna", data=form(second))
