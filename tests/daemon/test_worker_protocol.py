@@ -132,7 +132,8 @@ def feed(reader: FrameReader, data: bytes) -> list[Message]:
 
 @pytest.mark.parametrize("kind", [*get_args(Command), *get_args(Report)])
 def test_every_kind_of_message_is_tried_below(kind: type[Message]) -> None:
-    found = find(messages, lambda message: isinstance(message, kind), settings=ANY)
+    patient = settings(ANY, max_examples=5000)  # there are many kinds, and each has to come up
+    found = find(messages, lambda message: isinstance(message, kind), settings=patient)
     assert isinstance(found, kind)
 
 
