@@ -115,6 +115,21 @@ async def test_a_game_ends_a_swap_and_what_was_there_is_there_again(house: House
     assert await house.speak() == {1}
 
 
+async def test_what_was_coming_anyway_still_comes_when_a_wish_for_it_fails(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hear(model: Model, _: Say) -> Mapping[str, object]:
+        raise MuteError("It was killed.")
+
+    await house.model.unload(timeout_s=0)
+    house.model.keep()
+    monkeypatch.setattr(house, "hear", hear)
+    running = house.operations.begin("models", "load", who="api")
+    with pytest.raises(MuteError):
+        await house.swapper._promoter.promote(house.model, replaced=None, running=running)
+    await until(lambda: house.model.state is WorkerState.ready)
+
+
 async def test_what_is_sent_away_while_it_is_heard_has_not_failed(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,11 @@ class Model:
         """The process, while there is one."""
         return self._worker
 
+    @property
+    def kept(self) -> bool:
+        """Whether a worker runs, or another one will, until it is unloaded or closed."""
+        return self._kept
+
     def keep(self) -> None:
         """See to it that a worker runs until `unload` or `close`; returns at once."""
         self._kept = True

@@ -116,13 +116,15 @@ class Promoter:
         await inspect(model.spec, running.say)
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
-        leaving = tuple(entrance.leaving)
+        leaving, kept = tuple(entrance.leaving), model.kept
         try:
             if leaving:
                 await self._make_room(leaving, running)
             await self._loaded_and_heard(model, running)
         except Exception:
             await asyncio.shield(self._give_back(model, leaving))
+            if kept and self._absent.may_use_gpu(model):
+                model.keep()
             raise
         except BaseException:  # the daemon stops
             await asyncio.shield(self._let_go(model, leaving))
