@@ -14,7 +14,7 @@ from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.generation import Generation, Generations
-from indextts_daemon.service.models import BACKOFF_S, Model
+from indextts_daemon.service.models import BACKOFF_S, Casting, Model
 from indextts_daemon.service.pool import ModelPool
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.speech import (
@@ -147,7 +147,12 @@ class RealModel:
 
 @asynccontextmanager
 async def real_model(
-    *, metrics: Metrics | None = None, capacity: int = 8, hold_s: float = 30.0, **spec: Any
+    *,
+    metrics: Metrics | None = None,
+    capacity: int = 8,
+    hold_s: float = 30.0,
+    casting: Casting | None = None,
+    **spec: Any,
 ) -> AsyncIterator[RealModel]:
     """Offer a model of the fake engine, and leave no process behind."""
     metrics, events = metrics or Metrics(), EventBus()
@@ -156,6 +161,7 @@ async def real_model(
         queue=JobQueue(capacity=capacity, metrics=metrics, hold_s=hold_s),
         metrics=metrics,
         events=events,
+        casting=casting,
     )
     try:
         yield RealModel(model, metrics, events)

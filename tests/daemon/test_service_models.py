@@ -233,6 +233,28 @@ async def test_a_model_that_does_not_load_says_why_and_refuses_at_once(
         assert 3590 < err.value.retry_after_s <= 3600  # when it will be tried again
 
 
+async def test_while_it_is_tried_again_it_still_says_why_it_did_not_load(backoff: Backoff) -> None:
+    begun, again = asyncio.Queue[None](), asyncio.Event()
+
+    async def prepare(_say: object) -> dict[str, object]:
+        begun.put_nowait(None)
+        if begun.qsize() == 2:
+            await again.wait()
+        return {}
+
+    casting: Any = SimpleNamespace(prepare=prepare, recast=None)
+    async with real_model(options={"load": "fail"}, casting=casting) as here:
+        here.model.keep()
+        await until(lambda: begun.qsize() == 2)
+        assert here.model.reason == "The settings ask the fake engine to fail."
+        with pytest.raises(EngineUnavailableError, match=r"does not load\..+ to fail"):
+            await here.model.ready()
+        here.model._say("It looks for its files.")
+        assert here.model.reason == "It looks for its files."
+        with pytest.raises(EngineUnavailableError, match=r"does not load\..+ to fail"):
+            await here.model.ready()
+
+
 async def test_a_model_that_loads_at_last_is_ready_again(backoff: Backoff) -> None:
     options: dict[str, Any] = {"load": "fail"}
     async with real_model(options=options) as here:

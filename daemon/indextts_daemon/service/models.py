@@ -109,7 +109,9 @@ class Model:
     @property
     def reason(self) -> str | None:
         """Why it last failed, in a sentence, while it is not ready."""
-        return None if self.state is WorkerState.ready else self._reason
+        if self.state is WorkerState.ready:
+            return None
+        return self._reason or (self._failure.message if self._failure is not None else None)
 
     @property
     def busy(self) -> bool:
@@ -372,10 +374,12 @@ class Model:
 
         A load takes as long as the last one did; one that takes longer, as long again as that.
         """
-        what = "does not load" if self.load_failed else "is not ready"
+        what, why = "is not ready", self.reason
+        if self.load_failed and self._failure is not None:  # the next try has its own words
+            what, why = "does not load", self._failure.message
         left_s = self._load_at + self._load_s - time.monotonic()
         return EngineUnavailableError(
-            f"The model {self.id} {what}. {self._reason or 'It is still loading.'}",
+            f"The model {self.id} {what}. {why or 'It is still loading.'}",
             code=FULL if self._failure and self._failure.error_code == FULL else None,
             retry_after_s=max(LEAST_RETRY_S, abs(left_s)),
         )
