@@ -2,9 +2,12 @@
 
 # ruff: noqa: RUF001 - other scripts on purpose
 
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from indextts_daemon.text import language
 from indextts_daemon.text.language import LanguageDetector, language_name, match
 
 HOUSE = ("en", "en-GB", "de", "fr", "es", "it")
@@ -138,17 +141,19 @@ def test_latin_text_never_leaves_what_is_offered(
 
 
 def test_short_text_needs_no_model() -> None:
+    language._model.cache_clear()
     detector = LanguageDetector()
     for text in ("OK", "Guten Morgen Anna", "你好", "テレビ", "21 °C"):
         detector.detect(text, household="en", among=HOUSE)
-    assert detector._identifier is None
+    assert language._model.cache_info().misses == 0
 
 
-def test_loading_twice_reads_the_model_once(detector: LanguageDetector) -> None:
-    detector.load()
-    first = detector._identifier
-    detector.load()
-    assert detector._identifier is first
+def test_the_model_is_read_once_whoever_loads_it() -> None:
+    language._model.cache_clear()
+    detectors = [LanguageDetector(), LanguageDetector()]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(LanguageDetector.load, detectors))
+    assert language._model.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(

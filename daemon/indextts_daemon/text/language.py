@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 import re
 import threading
 
@@ -54,18 +55,21 @@ _WORDS = re.compile(
 )
 
 
+_LOADING = threading.Lock()
+
+
+@cache
+def _model() -> LanguageIdentifier:
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
 class LanguageDetector:
     """Detects by script first, by py3langid where that cannot tell. Safe for several threads."""
 
-    def __init__(self) -> None:
-        self._identifier: LanguageIdentifier | None = None
-        self._loading = threading.Lock()
-
     def load(self) -> None:
         """Read the model, over half a second: call it in a thread, else the first need pays."""
-        with self._loading:
-            if self._identifier is None:
-                self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        with _LOADING:  # 70 MB: once in a process
+            _model()
 
     def detect(self, text: str, *, household: str, among: Collection[str]) -> str:
         """Return a code of `among`, else a language's own code for the caller to refuse."""
@@ -106,8 +110,7 @@ class LanguageDetector:
         if len(pool) <= 1:
             return dict.fromkeys(pool, 1.0)
         self.load()
-        assert self._identifier is not None  # noqa: S101 - load() has just seen to it
-        known = {name: share for name, share in self._identifier.rank(text) if name in pool}
+        known = {name: share for name, share in _model().rank(text) if name in pool}
         total = sum(known.values()) or 1.0
         return {name: share / total for name, share in known.items()}
 
