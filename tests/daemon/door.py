@@ -90,4 +90,5 @@ def open_door(tmp_path: Path) -> Opener:
 async def door(open_door: Opener) -> AsyncIterator[Door]:
     """Run a daemon with the fake engine."""
     async with open_door() as door:
+        await until(lambda: door.services.pool.revision() is not None)  # all its voices are known
         yield door

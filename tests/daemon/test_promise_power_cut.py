@@ -87,7 +87,7 @@ def steps(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Ste
 
 
 async def live(house: House, told: Told) -> None:
-    """Change all there is, one after the other."""
+    """Change all there is, one after the other, and hear it."""
     async with house.session() as session:
         for subject, value in SCRIPT:
             if subject == "pair":
@@ -95,6 +95,9 @@ async def live(house: House, told: Told) -> None:
                 await taken(session, "POST", "/v1/pair", json={"code": code, "name": "a test"})
             else:
                 assert await told.tell(session, subject, value=value), subject
+        await told.assert_speaks(session)
+        while (await taken(session, "GET", "/v1/status"))["revision"] is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # kept from the moment on that it is told
 
 
 async def cut_at(data_dir: Path, step: int) -> bool:
