@@ -233,13 +233,10 @@ class House:
         def resting() -> bool:
             moving = reloader._tasks or sharing._moves or sharing.residency._tasks
             coming = [model for model in services.pool if self._comes(model)]
-            return not (moving or coming or services.pool._leaving)
+            alone = self.worker_pids() == self.known_pids()  # each model has one process at most
+            return alone and not (moving or coming or services.pool._leaving)
 
-        await self.until(resting, "all is at rest")
-        await self.until(
-            lambda: self.worker_pids() == self.known_pids(),
-            "each model has one process at most, and nobody else has any",
-        )
+        await self.until(resting, "all is at rest, and each process belongs to one model")
         gate = services.synthesizer._gate
         assert not gate._shut, "the gate stayed shut"
         assert not gate.waiting

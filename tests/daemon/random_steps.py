@@ -183,9 +183,10 @@ class Person(Listener):
     async def kill(self) -> None:
         """End a worker, whatever it is at."""
         self.house.note("kill")
-        pids = sorted(self.house.worker_pids())
-        if pids:
-            os.kill(self.chance.choice(pids), signal.SIGKILL)
+        if pids := sorted(self.house.worker_pids()):
+            pid = self.chance.choice(pids)
+            os.kill(pid, signal.SIGKILL)
+            await self.house.until(lambda: pid not in self.house.worker_pids(), "it is gone")
 
     async def _ticks(self) -> None:
         seen = self.house.ticks
