@@ -29,6 +29,7 @@ from .service.routing import FALLBACK
 from .service.settings_file import SettingsFile
 from .service.token_scope import TokenScope
 from .storage import sweep
+from .whereabouts import forget, tell
 from .worker.handle import WorkerState
 
 LOGGER = logging.getLogger(__name__)
@@ -58,20 +59,26 @@ class _Afterwards:
     services: Services
     announcer: Announcer
     doors: Doors
+    data_dir: Path
 
     async def follow(self, settings: Settings) -> Change:
-        """Log as much, and be announced as, the settings have it."""
+        """Log as much, be found and be announced as the settings have it."""
 
         def apply(generation: Generation) -> Generation:
             logging.getLogger().setLevel(settings.log_level.upper())
             return generation
 
         async def after() -> None:
+            await self.tell_where()
             await self.announcer.follow(settings, self.doors.port)
             if trouble := await language_trouble(self.services):
                 LOGGER.warning("%s", trouble)
 
         return Change(apply=apply, after=after)
+
+    async def tell_where(self) -> None:
+        """Let the command line know where to ask."""
+        await asyncio.to_thread(tell, self.data_dir, host=self.doors.host, port=self.doors.port)
 
 
 async def run(
@@ -105,7 +112,10 @@ async def run(
         announcer = Announcer(
             host_name=services.name, instance_id=identity.instance_id, version=__version__, say=say
         )
-        services.followers.add(_Afterwards(services, announcer, doors))
+        afterwards = _Afterwards(services, announcer, doors, data_dir)
+        stack.callback(forget, data_dir)
+        await afterwards.tell_where()
+        services.followers.add(afterwards)
         async with asyncio.TaskGroup() as tasks:
             living = [
                 tasks.create_task(look_around(services)),

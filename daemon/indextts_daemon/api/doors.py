@@ -32,6 +32,11 @@ class Doors:
         """Where it listens now."""
         return [_url(host, self.port) for host in self._sites]
 
+    @property
+    def host(self) -> str:
+        """The first address it listens on."""
+        return next(iter(self._sites))
+
     async def open(self, server: ServerSettings) -> None:
         """Open the first doors. Raises SettingsError."""
         self._sites, self.port = await self._opened(server.host, server.port)

@@ -11,6 +11,7 @@ from indextts_daemon.checkpoints.catalogue import Published, published
 from indextts_daemon.config import USUAL_NAME, Settings, Source, best, settings_history
 from indextts_daemon.identity import read_token
 from indextts_daemon.remote import Remote
+from indextts_daemon.whereabouts import known
 
 PROGRAM = "indextts-daemon"
 
@@ -52,6 +53,13 @@ def data_dir_of(asked: argparse.Namespace) -> Path:
 
 
 def remote_of(asked: argparse.Namespace, settings: Settings) -> Remote:
-    """Return the daemon that these settings describe, as seen from this machine."""
-    token = read_token(data_dir_of(asked), given=os.environ.get("INDEXTTS_TOKEN"))
-    return Remote.at(settings.server.host[0], settings.server.port, token)
+    """Return the daemon that was named, or that of the data folder, as seen from this machine.
+
+    Where none has said that it listens, it is the one that these settings describe.
+    """
+    data_dir = data_dir_of(asked)
+    token = read_token(data_dir, given=os.environ.get("INDEXTTS_TOKEN"))
+    named = asked.host is not None or asked.port is not None
+    listening = None if named else known(data_dir)
+    host, port = listening or (settings.server.host[0], settings.server.port)
+    return Remote.at(host, port, token)
