@@ -140,6 +140,7 @@ class House:
         self.counted = Counter[str]()  # how orders ended
         self.told: list[dict[str, Any]] = []  # what the event loop had to complain about
         self._happened: list[tuple[float, str]] = []
+        self._strangers = children_of_this_process()
 
     @property
     def voice_file(self) -> Path:
@@ -177,8 +178,8 @@ class House:
         return found
 
     def worker_pids(self) -> set[int]:
-        """Return all workers that the kernel knows, whoever they belong to."""
-        return children_of_this_process()
+        """Return all workers of this house that the kernel knows, whoever they belong to."""
+        return children_of_this_process() - self._strangers
 
     def known_pids(self) -> set[int]:
         return {

@@ -33,7 +33,7 @@ from tests.daemon.random_steps import STEPS, Person
 
 NUM_STEPS = 16
 RESTS = 2  # in the course of a run: all that was begun is waited for
-SHORT, LONG = 15, 1000  # runs
+SHORT, LONG = 8, 1000  # runs
 SEEDS = [
     pytest.param(seed, marks=[pytest.mark.long] if seed >= SHORT else []) for seed in range(LONG)
 ]

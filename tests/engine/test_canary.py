@@ -16,7 +16,9 @@ from tests.engine.serving import enrolled, furnish, model_id
 pytestmark = pytest.mark.skipif(not SETS, reason="no golden vectors")
 
 
-@pytest.fixture(params=SETS)
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.long] * (name != SETS[-1])) for name in SETS]
+)
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> WorkerSpec:
     place = parity.folder()
     assert place is not None

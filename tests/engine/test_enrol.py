@@ -30,10 +30,12 @@ from indextts_daemon.service.voices import VoiceStore
 from indextts_daemon.worker.process import child_environment
 from tests.daemon.recordings import MADE
 from tests.engine import parity
+from tests.engine.conftest import SETS
 from tests.engine.listeners import conditioning_of, reference_networks, variant_of
 from tests.engine.official import copy_official
 from tests.engine.parity import ParitySet
 
+of_one_version = pytest.mark.parametrize("golden", SETS[-1:], indirect=True)
 KEYS = [f"{number:032x}" for number in range(8)]
 
 
@@ -201,6 +203,7 @@ async def test_a_folder_of_recordings_becomes_voices(
     assert await store.prepare(model, languages=variant_of(golden).languages) == options
 
 
+@of_one_version
 async def test_recordings_come_go_and_turn_bad_while_a_model_speaks(
     golden: ParitySet, model: Path, tmp_path: Path
 ) -> None:
@@ -225,6 +228,7 @@ async def test_recordings_come_go_and_turn_bad_while_a_model_speaks(
     voice_file.load(enrolled, before["anna"].handle)
 
 
+@of_one_version
 async def test_a_model_that_is_no_good_is_said_so(model: Path, tmp_path: Path) -> None:
     replaced(find(model).files["speaker_encoder"], b"damaged")
     with pytest.raises(EngineUnavailableError) as caught:
@@ -235,6 +239,7 @@ async def test_a_model_that_is_no_good_is_said_so(model: Path, tmp_path: Path) -
     assert "campplus_cn_common.bin" in caught.value.message
 
 
+@of_one_version
 async def test_the_process_ends_with_its_parent_and_keeps_the_cpu_for_others(
     model: Path, tmp_path: Path
 ) -> None:

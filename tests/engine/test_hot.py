@@ -177,7 +177,7 @@ EDITS: dict[str, tuple[Edit, set[int]]] = {
     "a model": (edit_model, {0, 1, 2}),
     "a setting": (edit_setting, {0, 1, 2}),
 }
-LONG = {"a setting"}
+LONG = {"the lexicon", "a model", "a setting"}
 
 
 @pytest.mark.parametrize(
