@@ -258,9 +258,11 @@ class Metrics:
         """Count a reload that has ended."""
         self.reloads.labels(scope, result).inc()
         self.reload_duration.labels(scope).observe(took_s)
-        taken = result != "rejected"
-        self.reload_successful.labels(scope).set(taken)
-        if taken:
+
+    def files_read(self, scope: str, *, good: bool) -> None:
+        """Say whether all that the files of a scope hold counts."""
+        self.reload_successful.labels(scope).set(good)
+        if good:
             self.reload_success_at.labels(scope).set(time.time())
 
     def swap_ended(self, result: str) -> None:

@@ -278,11 +278,11 @@ def test_a_reload_that_is_refused_shows_until_one_is_taken() -> None:
     metrics = Metrics()
     last = "indextts_config_last_reload_success_timestamp_seconds"
     started_at = values(metrics)[last, ("voices",)]
-    metrics.reload_ended("voices", "rejected", 0.1)
+    metrics.files_read("voices", good=False)
     now = values(metrics)
     assert now["indextts_config_last_reload_successful", ("voices",)] == 0
     assert now[last, ("voices",)] == started_at
-    metrics.reload_ended("voices", "unchanged", 0.1)
+    metrics.files_read("voices", good=True)
     now = values(metrics)
     assert now["indextts_config_last_reload_successful", ("voices",)] == 1
     assert now[last, ("voices",)] > started_at

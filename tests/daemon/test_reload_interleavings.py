@@ -99,7 +99,7 @@ async def test_a_bad_folder_of_one_model_stops_no_change_of_another(
         version(tmp_path, "fake", "generation: 3")
         status, told = await reload(door, "models")
         assert (status, told["result"]) == (200, "applied")
-        assert told["operations"][0]["details"]["problems"] == [problem["message"]]
+        assert told["errors"] == told["operations"][0]["errors"] == [problem]
         assert await generation(door) == 3
         async with asyncio.timeout(20):
             assert door.services.pool.get("other").worker is not None
@@ -108,7 +108,7 @@ async def test_a_bad_folder_of_one_model_stops_no_change_of_another(
 
 @pytest.mark.parametrize("edited", [False, True])
 async def test_a_probation_takes_back_the_edit_that_it_is_about_and_no_other(
-    tmp_path: Path, open_door: Opener, *, edited: bool
+    tmp_path: Path, open_door: Opener, caplog: pytest.LogCaptureFixture, *, edited: bool
 ) -> None:
     second = "log_level: warning\n"
     third = f"{second}fake: {{step_s: 0.001}}\n"
@@ -124,7 +124,11 @@ async def test_a_probation_takes_back_the_edit_that_it_is_about_and_no_other(
             assert (done.result, document) == (Result.applied, second)
             return
         assert (done.result, done.code, document) == (Result.rejected, "rejected", fourth)
+        refusal = door.services.swapper.refusal
+        assert refusal is not None
         assert "have been edited since" in done.errors[0].message
+        assert refusal.failed.endswith(done.errors[0].message)  # with why it failed before
+        assert caplog.messages.count(done.errors[0].message) == 1
         assert settings.language == "de"
 
 

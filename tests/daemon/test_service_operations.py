@@ -166,6 +166,52 @@ def test_a_disk_that_refuses_is_logged_once_and_tried_again(
     assert len(kept_in(file).listed()) == 1
 
 
+def last_of(operations: Operations, scope: str = "config") -> tuple[str, int]:
+    last = operations.last_reloads[scope]
+    return str(last.result), len(last.errors)
+
+
+def test_a_bad_file_is_told_until_its_scope_is_read_again() -> None:
+    metrics = Metrics()
+    operations = Operations(EventBus(), metrics=metrics)
+    assert operations.last_reloads == {}
+    operations.begin("config", "reload", who="file").end(Result.rejected, errors=[PROBLEM])
+    operations.begin("config", "check", who="cli").end(Result.unchanged)
+    operations.begin("config", "rollback", who="api").end(Result.rejected, errors=[PROBLEM])
+    operations.begin("config", "reload", who="file")
+    for _ in range(KEPT):
+        operations.begin("sharing", "prewarm", who="api").end(Result.applied)
+    assert last_of(operations) == ("rejected", 1)
+    assert figure(metrics, "config_last_reload_successful", scope="config") == 0
+    operations.begin("config", "replace", who="api").end(Result.applied, generation=3)
+    assert last_of(operations) == ("applied", 0)
+    assert figure(metrics, "config_last_reload_successful", scope="config") == 1
+    operations.begin("config", "check", who="cli").end(Result.rejected, errors=[PROBLEM])
+    assert last_of(operations) == ("applied", 0)
+    assert figure(metrics, "config_last_reload_successful", scope="config") == 1
+    assert figure(metrics, "reloads_total", scope="config", result="rejected") == 2
+
+
+def test_what_is_wrong_beside_what_is_applied_is_told() -> None:
+    metrics = Metrics()
+    operations = Operations(EventBus(), metrics=metrics)
+    running = operations.begin("voices", "reload", who="file")
+    running.warn([PROBLEM])
+    assert running.end(Result.applied, generation=2).errors == (PROBLEM,)
+    assert last_of(operations, "voices") == ("applied", 1)
+    assert figure(metrics, "config_last_reload_successful", scope="voices") == 0
+
+
+def test_what_became_of_files_before_the_start_is_not_told_of_them_now(file: Path) -> None:
+    operations = kept_in(file)
+    operations.begin("config", "reload", who="file").end(Result.rejected, errors=[PROBLEM])
+    operations.begin("voices", "reload", who="file")
+    save(operations)
+    again = kept_in(file)
+    assert len(again.listed()) == 2
+    assert again.last_reloads == {}
+
+
 def test_how_reloads_go_is_counted_by_scope() -> None:
     metrics = Metrics()
     operations = Operations(EventBus(), metrics=metrics)

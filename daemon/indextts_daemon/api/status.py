@@ -5,8 +5,7 @@ from dataclasses import asdict
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from indextts_daemon.metrics import SCOPES
-from indextts_daemon.service.operations import Operations, Result
+from indextts_daemon.service.operations import Operations
 
 from .keys import SERVICES
 
@@ -85,20 +84,15 @@ async def status(request: web.Request) -> web.Response:
 
 
 def _last_reloads(operations: Operations) -> dict[str, object]:
-    """Say of each scope how the last change of it ended, as far as that is kept."""
-    last: dict[str, object] = {}
-    for one in operations.listed():
-        refused = one.result is Result.rejected and one.action != "reload"  # the files are fine
-        if one.ended_at is not None and one.scope in SCOPES and not refused:
-            last.setdefault(
-                one.scope,
-                {
-                    "result": str(one.result),
-                    "at": one.ended_at,
-                    "errors": [asdict(problem) for problem in one.errors],
-                },
-            )
-    return last
+    """Say of each scope how the last change of it since the start ended."""
+    return {
+        scope: {
+            "result": str(one.result),
+            "at": one.ended_at,
+            "errors": [asdict(problem) for problem in one.errors],
+        }
+        for scope, one in operations.last_reloads.items()
+    }
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -104,7 +104,7 @@ class ModelsScope:
             if problems:
                 raise SettingsError(problems[0].message, problems=problems)
             return None
-        running.detail(problems=list(troubles.values()))
+        running.warn(problems)
         aim = _Aim(lineup=lineup, settings=current.settings, activation=activation)
         return await self._staged(aim, running, undo=self._undoing.model)
 

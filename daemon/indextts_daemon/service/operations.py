@@ -108,6 +108,10 @@ class Running:
         """Add plain JSON that belongs to the outcome."""
         self._change(details={**self._operation.details, **details})
 
+    def warn(self, problems: Sequence[Problem]) -> None:
+        """Add what is wrong beside it, whether it is applied or not."""
+        self._change(errors=tuple(problems))
+
     def end(
         self,
         result: Result,
@@ -116,12 +120,12 @@ class Running:
         code: str = "",
         errors: Sequence[Problem] = (),
     ) -> Operation:
-        """Note how it ended."""
+        """Note how it ended, and what was wrong with it instead of what it warned of."""
         self._change(
             result=result,
             generation=generation,
             code=code,
-            errors=tuple(errors),
+            errors=tuple(errors) or self._operation.errors,
             ended_at=time.time(),
         )
         return self._operation
@@ -144,6 +148,7 @@ class Operations:
         self._kept: OrderedDict[str, Operation] = OrderedDict()
         for operation in () if file is None else _recalled(file):
             self._kept[operation.id] = operation.interrupted()
+        self._reloads: dict[str, Operation] = {}  # the last of each scope, since the start
         self._saved: tuple[Operation, ...] = ()
         self._refused = False
 
@@ -168,6 +173,11 @@ class Operations:
         """Return what is kept, the newest first."""
         return tuple(reversed(self._kept.values()))
 
+    @property
+    def last_reloads(self) -> Mapping[str, Operation]:
+        """What says last of each scope whether its files count as they are, by scope."""
+        return dict(self._reloads)
+
     async def save(self) -> None:
         """Write down what is new, beside the event loop; a disk that refuses is logged once."""
         kept = tuple(self._kept.values())
@@ -189,17 +199,29 @@ class Operations:
             if done is None:
                 break
             del self._kept[done]
+        if _tells_of_files(operation):
+            self._reloads[operation.scope] = operation
         self._events.publish("operation", **operation.shape())
         if self._metrics is not None and operation.ended_at is not None:
             _measure(self._metrics, operation)
 
 
+def _tells_of_files(operation: Operation) -> bool:
+    """Whether it says how the files of its scope are; a wish that is refused leaves them alone."""
+    if operation.ended_at is None or operation.scope not in SCOPES or operation.action == "check":
+        return False
+    return operation.action == "reload" or operation.result is not Result.rejected
+
+
 def _measure(metrics: Metrics, operation: Operation) -> None:
     """Count a reload that has ended; who was unloaded is counted where that is done."""
-    if operation.scope not in SCOPES:
+    if operation.scope not in SCOPES or operation.action == "check":
         return
     took_s = (operation.ended_at or operation.started_at) - operation.started_at
     metrics.reload_ended(operation.scope, operation.result, max(0.0, took_s))
+    if _tells_of_files(operation):
+        good = operation.result is not Result.rejected and not operation.errors
+        metrics.files_read(operation.scope, good=good)
     applied = operation.result is Result.applied
     if applied and operation.generation is not None:
         metrics.generation_is(operation.generation, models=operation.scope == "models")

@@ -187,6 +187,8 @@ class Reloader:
         self._events.publish("generation", generation=generation.number, scope=scope.name)
         done = running.end(Result.applied, generation=generation.number)
         LOGGER.info("generation %d: %s %s", generation.number, scope.name, done.action)
+        for problem in done.errors:
+            LOGGER.error("beside a reload of %s: %s", scope.name, problem.message)
         self._hold(self._settled(scope.name, change.after))
         return done
 

@@ -19,7 +19,7 @@ from .promotion import Promoter, Seat
 from .reloading import Change
 
 PROBATION = "probation"  # who asks for what takes back a promotion
-Undo = Callable[[str], None]  # gets the id of the model that is to go back
+Undo = Callable[[str], str]  # has the model of that id go back; returns why it cannot, if so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +171,7 @@ class Swapper:
 
     def _undoing(self, model: Model, undo: Undo) -> Callable[[str], None]:
         def undone(why: str) -> None:
-            self._refuse(model, why)
-            undo(model.id)
+            self._refuse(model, " ".join(filter(None, (why, undo(model.id)))))
 
         return undone
 

@@ -1,5 +1,7 @@
 """How a promotion goes back that fails on probation: by an operation like any other."""
 
+import logging
+
 from indextts_daemon.config import Settings
 from indextts_daemon.errors import Problem
 
@@ -13,8 +15,10 @@ from .settings_file import SettingsFile
 from .swapping import PROBATION, Undo
 from .versions import ModelsWish, Versions
 
-EDITED = Problem(
-    message="The settings that brought the model in have been edited since. Change back by hand "
+LOGGER = logging.getLogger(__name__)
+
+EDITED = (
+    "It speaks on, for the settings that brought it in have been edited since. Change back by hand "
     "what you changed about models before that."
 )
 
@@ -24,7 +28,7 @@ def undoing(
 ) -> Undoing:
     """Return how a model goes back, and how the settings do."""
 
-    def model(id_: str) -> None:
+    def model(id_: str) -> str:
         wish = ModelsWish(action="rollback", model=id_)
         if id_ not in versions.activation.before:  # its files were replaced: nothing came before
             wish = ModelsWish(action="activate", model=FALLBACK)
@@ -36,16 +40,18 @@ def undoing(
             subject=wish.model,
             urgent=True,
         )
+        return ""
 
     def settings(promoted: Settings) -> Undo:
         before = file.history.latest()  # the new ones are only remembered once they count
 
-        def undo(_: str) -> None:
+        def undo(_: str) -> str:
             if before is None or generations.current.settings is not promoted:
                 running = reloader.operations.begin("config", "rollback", who=PROBATION)
-                number = generations.current.number
-                running.end(Result.rejected, generation=number, code="rejected", errors=(EDITED,))
-                return
+                number, errors = generations.current.number, (Problem(message=EDITED),)
+                running.end(Result.rejected, generation=number, code="rejected", errors=errors)
+                LOGGER.error("%s", EDITED)
+                return EDITED
             wish, subject = ConfigWish(text=before.text, back_to=before), str(before.number)
             reloader.start(
                 "config",
@@ -55,6 +61,7 @@ def undoing(
                 subject=subject,
                 urgent=True,
             )
+            return ""
 
         return undo
 

@@ -87,10 +87,7 @@ class VoicesScope:
                 if self._tell(cast, running):
                     return self._change(cast)
                 if wrong := self._wrong():
-                    problems = tuple(Problem(message=message) for message in wrong)
-                    raise SettingsError(
-                        problems[0].message, code="voices_invalid", problems=problems
-                    )
+                    raise SettingsError(wrong[0].message, code="voices_invalid", problems=wrong)
                 return None
             case AddVoice() | ReplaceVoice() | DeleteVoice():
                 return await self._placed(wish, running)
@@ -225,14 +222,14 @@ class VoicesScope:
             await self._store.look()
         return cast
 
-    def _wrong(self) -> list[str]:
+    def _wrong(self) -> tuple[Problem, ...]:
         """Return what is wrong in the folder."""
         wrong = {problem.message for problem in self._store.problems}
         for voice, known in self._store.known.items():
             if known.refusal is not None:
                 what = "stays as it was" if known.stale else "is left out"
                 wrong.add(f"The voice {voice} {what}: {known.refusal}")
-        return sorted(wrong)
+        return tuple(Problem(message=message) for message in sorted(wrong))
 
     def _tell(self, cast: Cast, running: Running) -> bool:
         """Add to the operation what has become of voices; return whether anything has."""
@@ -245,8 +242,8 @@ class VoicesScope:
             ),
             removed=sorted(before.keys() - after.keys()),
             stale=sorted(voice for voice, known in self._store.known.items() if known.stale),
-            problems=self._wrong(),
         )
+        running.warn(self._wrong())
         return before != after
 
     def _change(self, cast: Cast) -> Change:
