@@ -92,6 +92,11 @@ def read_token(data_dir: Path, *, given: str | None = None) -> str | None:
     return token or None
 
 
+def last_good_token(data_dir: Path) -> str | None:
+    """Return the token that the daemon of a folder took last, None if it has taken none."""
+    return _recalled(data_dir).get("token")
+
+
 def renew_token(data_dir: Path) -> str:
     """Put a new token in the place of the old one, and return it. Raises SettingsError."""
     try:

@@ -45,14 +45,14 @@ def test_a_disk_that_refuses_is_logged_and_nothing_else(
 @pytest.mark.parametrize(
     ("named", "url"),
     [
-        ([], "http://127.0.0.1:8818"),
+        ([], "http://127.0.0.1:9000"),
         (["--port", "8819"], "http://127.0.0.1:8819"),
-        (["--host", "::1"], "http://[::1]:8818"),
+        (["--host", "::1"], "http://[::1]:9000"),
     ],
 )
-def test_an_address_that_is_named_wins(tmp_path: Path, named: list[str], url: str) -> None:
+def test_what_is_named_of_an_address_wins(tmp_path: Path, named: list[str], url: str) -> None:
     (tmp_path / "state").mkdir()
-    whereabouts.tell(tmp_path, host="0.0.0.0", port=8818)  # noqa: S104
+    whereabouts.tell(tmp_path, host="0.0.0.0", port=9000)  # noqa: S104
     asked = make_parser().parse_args(["pair", "--data-dir", str(tmp_path), *named])
     flags = {"server.host": asked.host or ["0.0.0.0"], "server.port": asked.port}  # noqa: S104
     settings = load_settings(
@@ -67,11 +67,12 @@ async def test_the_command_line_finds_a_daemon_that_has_moved_or_was_told_nonsen
     furnish(tmp_path)
     file = tmp_path / "settings.yaml"
 
+    def cli(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "indextts_daemon", *words, "--data-dir", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
     def listed() -> str:
-        command = [sys.executable, "-m", "indextts_daemon", "operations"]
-        done = subprocess.run(
-            [*command, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False
-        )
+        done = cli("operations")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -86,5 +87,13 @@ async def test_the_command_line_finds_a_daemon_that_has_moved_or_was_told_nonsen
         settings["server"] = {"host": ["127.0.0.1"], "port": free_port(), "gate": "open"}
         file.write_text(yaml.safe_dump(settings))
         assert "config" in listed()
+        good = (tmp_path / "token").read_text()
+        for bad in ("short", ""):
+            (tmp_path / "token").write_text(bad)
+            assert "config" in listed()
+        (tmp_path / "token").write_text(f"another-{good}")
+        reloaded = cli("reload", "token")
+        assert (reloaded.returncode, reloaded.stdout) == (0, "token: applied\n"), reloaded.stderr
+        assert "token" in listed()
         assert house.stop() == 0
     assert whereabouts.known(tmp_path) is None

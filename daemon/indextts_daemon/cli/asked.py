@@ -9,7 +9,7 @@ import platformdirs
 
 from indextts_daemon.checkpoints.catalogue import Published, published
 from indextts_daemon.config import USUAL_NAME, Settings, Source, best, settings_history
-from indextts_daemon.identity import read_token
+from indextts_daemon.identity import last_good_token, read_token
 from indextts_daemon.remote import Remote
 from indextts_daemon.whereabouts import known
 
@@ -55,11 +55,14 @@ def data_dir_of(asked: argparse.Namespace) -> Path:
 def remote_of(asked: argparse.Namespace, settings: Settings) -> Remote:
     """Return the daemon that was named, or that of the data folder, as seen from this machine.
 
-    Where none has said that it listens, it is the one that these settings describe.
+    Where none has said that it listens, it is the one that these settings describe. It admits the
+    token that it last found good, whatever has become of the file since.
     """
-    data_dir = data_dir_of(asked)
-    token = read_token(data_dir, given=os.environ.get("INDEXTTS_TOKEN"))
-    named = asked.host is not None or asked.port is not None
-    listening = None if named else known(data_dir)
-    host, port = listening or (settings.server.host[0], settings.server.port)
-    return Remote.at(host, port, token)
+    data_dir, given = data_dir_of(asked), os.environ.get("INDEXTTS_TOKEN")
+    host, port = known(data_dir) or (settings.server.host[0], settings.server.port)
+    if asked.host is not None:
+        host = settings.server.host[0]
+    if asked.port is not None:
+        port = asked.port
+    token = None if given else last_good_token(data_dir)
+    return Remote.at(host, port, token or read_token(data_dir, given=given))
