@@ -127,6 +127,7 @@ async def test_of_two_ends_the_sooner_counts(door: Door) -> None:
     ("body", "param"),
     [
         ({"until": 1.0}, "until"),
+        ({"until": 1763640000000}, "until"),  # milliseconds
         ({"until": "tonight"}, "until"),
         ({"until": True}, "until"),
         ({"minutes": 0}, "minutes"),

@@ -153,13 +153,14 @@ ROLLBACK = vol.Schema(
         )
     }
 )
+LAST_SECOND = 253_402_300_799  # of the year 9999: milliseconds are beyond it
 PAUSE = vol.Schema(
     {
         vol.Optional("reason", default="paused", description="Shown to the household."): Text(
             least=1, most=200
         ),
         vol.Optional("until", description="When it ends by itself, Unix seconds."): Number(
-            low=0, high=2**53
+            low=0, high=LAST_SECOND
         ),
         vol.Optional("minutes", description="After which it ends by itself."): Number(
             low=0.1, high=366 * 24 * 60
