@@ -40,10 +40,9 @@ class IndexTTSGameModeSwitch(IndexTTSControl, SwitchEntity):
     @override
     def extra_state_attributes(self) -> dict[str, str | datetime | None]:
         paused = self.coordinator.data.status.paused
-        until = paused.until if paused else None
         return {
             "reason": paused.reason if paused else None,
-            "until": None if until is None else dt_util.utc_from_timestamp(until),
+            "until": _moment(paused.until) if paused else None,
         }
 
     @override
@@ -55,3 +54,11 @@ class IndexTTSGameModeSwitch(IndexTTSControl, SwitchEntity):
     async def async_turn_off(self, **kwargs: Any) -> None:
         async with self._commanding() as client:
             await client.resume()
+
+
+def _moment(until: float | None) -> datetime | None:
+    """Return when that is; None for what is no date, as milliseconds are."""
+    try:
+        return None if until is None else dt_util.utc_from_timestamp(until)
+    except OverflowError, OSError, ValueError:
+        return None

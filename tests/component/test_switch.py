@@ -90,6 +90,16 @@ async def test_a_pause_that_somebody_else_asked_for_is_shown_with_its_reason_and
     assert shown(hass).attributes["until"] is None
 
 
+@pytest.mark.parametrize("until", [1_763_640_000_000, 1e300, -1e300, float("nan"), float("inf")])
+async def test_a_pause_whose_end_is_no_date_is_shown_without_an_end(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, until: float
+) -> None:
+    client.status.return_value = replace(PAUSED, paused=replace(PAUSE, until=until))
+    await loaded.runtime_data.async_refresh()
+    assert shown(hass).state == STATE_ON
+    assert shown(hass).attributes["until"] is None
+
+
 @pytest.mark.parametrize("service", [SERVICE_TURN_ON, SERVICE_TURN_OFF])
 async def test_a_refusal_is_said_in_the_daemon_s_words_and_changes_nothing(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, service: str
