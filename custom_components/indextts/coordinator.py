@@ -171,7 +171,8 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         readiness = await self.client.readiness()
         status = await self.client.status()
         models = await self.client.models()
-        if self.data and not readiness.ready:  # while it loads it may have no voices to list
+        is_coming = not readiness.ready and readiness.state != PAUSED  # with no voices to list yet
+        if self.data and is_coming:
             return replace(self.data, info=info, readiness=readiness, status=status, models=models)
         data = IndexTTSData(
             info=info,

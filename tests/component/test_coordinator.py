@@ -35,6 +35,7 @@ from custom_components.indextts.client import (
     IndexTTSTooOldError,
     Language,
     Languages,
+    Readiness,
     Status,
     Voice,
 )
@@ -162,6 +163,15 @@ async def test_an_event_after_a_quiet_time_is_followed_at_once(house: House) -> 
     await house.happen("model")
     assert house.state == STATE_UNKNOWN
     assert house.entry.runtime_data.data.voices == VOICES[:1]
+
+
+async def test_what_changes_in_a_pause_in_which_nobody_speaks_is_seen(house: House) -> None:
+    house.client.voices.return_value = VOICES[:1]
+    house.client.moods.return_value = ("grumpy",)
+    house.client.readiness.return_value = Readiness(ready=False, state="paused")
+    await house.happen("paused")
+    assert house.entry.runtime_data.data.voices == VOICES[:1]
+    assert house.entry.runtime_data.data.moods == ("grumpy",)
 
 
 async def test_a_burst_of_events_is_followed_by_two_looks(house: House) -> None:
