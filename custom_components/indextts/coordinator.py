@@ -163,7 +163,9 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
         self.update_interval = POLL_INTERVAL if settled else WAKING_POLL_INTERVAL
 
     def _check_voice(self, data: IndexTTSData) -> None:
-        if data.readiness.ready and not data.stood_in_for:  # all voices are there
+        chosen = self.config_entry.options.get(CONF_VOICE)
+        are_all_there = data.readiness.ready and not data.stood_in_for
+        if are_all_there or chosen is None or data.voice(chosen):
             async_check_default_voice(self.hass, self.config_entry, data.voices)
 
     async def _async_look(self) -> IndexTTSData:

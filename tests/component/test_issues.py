@@ -258,6 +258,23 @@ async def test_what_was_written_wrong_is_named_until_the_next_reload_is_good(
     assert await look(models=bad) == {}  # which the failed version tells
 
 
+@pytest.mark.parametrize("word", ["degraded", "paused"])
+@pytest.mark.parametrize("options", [{}, {CONF_VOICE: "heart"}])
+async def test_who_chose_another_voice_is_told_no_more_of_the_old_one_while_a_model_stands_in(
+    hass: HomeAssistant,
+    choosy: MockConfigEntry,
+    client: MagicMock,
+    options: dict[str, Any],
+    word: str,
+) -> None:
+    await hass.config_entries.async_setup(choosy.entry_id)
+    client.readiness.return_value = Readiness(ready=True, state=word)
+    await choosy.runtime_data.async_refresh()
+    assert set(issues(hass)) == {"default_voice_missing"}
+    choosy.runtime_data.async_choose_voice(options.get(CONF_VOICE))
+    assert issues(hass) == {}
+
+
 async def test_nothing_is_said_of_a_change_of_a_daemon_that_is_no_longer_used(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
