@@ -7,7 +7,6 @@ from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
     ConfigEntry,
     ConfigEntryChange,
-    ConfigEntryState,
 )
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -80,12 +79,13 @@ def async_check_changes(hass: HomeAssistant, entry: ConfigEntry[Any], status: St
 
 @callback
 def async_follow_entries(hass: HomeAssistant) -> None:
-    """Take away all that was said about a daemon as soon as it is no longer looked at."""
+    """Take away all that was said about a daemon as soon as it is no longer used here."""
 
     @callback
-    def follow(_: ConfigEntryChange, entry: ConfigEntry[Any]) -> None:
-        # An entry that is still tried when it is switched off is never unloaded.
-        if entry.domain == DOMAIN and entry.state is ConfigEntryState.NOT_LOADED:
+    def follow(change: ConfigEntryChange, entry: ConfigEntry[Any]) -> None:
+        # Not where it is just reloaded: what somebody ignores would be new again.
+        is_unused = change is ConfigEntryChange.REMOVED or entry.disabled_by
+        if entry.domain == DOMAIN and is_unused:
             for key in _ALL:
                 _async_set(hass, entry, key, None)
 

@@ -275,6 +275,19 @@ async def test_who_chose_another_voice_is_told_no_more_of_the_old_one_while_a_mo
     assert issues(hass) == {}
 
 
+async def test_what_somebody_ignores_stays_ignored_when_the_entry_is_reloaded(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock
+) -> None:
+    bad = Reload(result="rejected", problems=("Line 3: no such key.",))
+    client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"config": bad})
+    await hass.config_entries.async_setup(choosy.entry_id)
+    for issue in issues(hass).values():
+        ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, ignore=True)
+    await hass.config_entries.async_reload(choosy.entry_id)
+    ignored = {key for key, issue in issues(hass).items() if issue.dismissed_version is not None}
+    assert ignored == {"canary_failed", "default_voice_missing", "settings_rejected"}
+
+
 async def test_nothing_is_said_of_a_change_of_a_daemon_that_is_no_longer_used(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
