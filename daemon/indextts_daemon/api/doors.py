@@ -1,6 +1,6 @@
 """The addresses that the daemon listens on; they may change while it speaks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import errno
 from ipaddress import ip_address
 import logging
@@ -40,6 +40,7 @@ class Doors:
     async def open(self, server: ServerSettings) -> None:
         """Open the first doors. Raises SettingsError."""
         self._sites, self.port = await self._opened(server.host, server.port)
+        _insist_on_one(self._sites)
         self._wanted = (server.host, server.port)
 
     async def follow(self, settings: Settings) -> Change | None:
@@ -51,18 +52,19 @@ class Doors:
         if wanted == self._wanted:
             return None
         port = self.port if port == self._wanted[1] else port
-        if port != self.port:
-            fresh, port = await self._opened(hosts, port)
-            stale = self._sites
-        else:
-            stale = {host: site for host, site in self._sites.items() if host not in hosts}
-            await _close(stale.values())  # a wildcard cannot be bound beside one of its addresses
-            try:
-                fresh, _ = await self._opened([h for h in hosts if h not in self._sites], port)
-            except SettingsError:
+        stays = port == self.port
+        kept = {h: site for h, site in self._sites.items() if stays and h in hosts}
+        stale = {h: site for h, site in self._sites.items() if h not in kept}
+        if stays:  # a wildcard cannot be bound beside one of its addresses
+            await _close(stale.values())
+        try:
+            opened, port = await self._opened([h for h in hosts if h not in kept], port)
+            _insist_on_one(kept | opened)
+        except SettingsError:
+            if stays:
                 await self._reopen(stale)
-                raise
-            fresh |= {host: site for host, site in self._sites.items() if host in hosts}
+            raise
+        fresh = opened | kept
         old = self._sites, self._wanted, self.port
         self._sites, self._wanted, self.port = fresh, wanted, port
 
@@ -92,8 +94,6 @@ class Doors:
                 raise SettingsError(_why_not(host, port, err)) from err
             opened[host] = site
             port = port or site.port
-        if not opened and not self._sites:
-            raise SettingsError("This machine has no IPv6. Choose another address with --host.")
         return opened, port
 
     async def _reopen(self, stale: dict[str, Site]) -> None:
@@ -105,6 +105,12 @@ async def _close(sites: Iterable[Site]) -> None:
     for site in list(sites):
         if site.open:
             await site.stop()
+
+
+def _insist_on_one(doors: Mapping[str, Site]) -> None:
+    """Raise SettingsError where only doors were wanted that this machine cannot have."""
+    if not doors:
+        raise SettingsError("This machine has no IPv6. Choose another address with --host.")
 
 
 def lacks_ipv6(host: str, err: OSError) -> bool:
