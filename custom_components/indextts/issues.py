@@ -13,6 +13,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .client import (
+    Canary,
     IndexTTSError,
     IndexTTSIncompatibleError,
     IndexTTSTooNewError,
@@ -25,7 +26,7 @@ from .const import CONF_VOICE, DOMAIN
 _CANARY_FAILED: Final = "canary_failed"
 _DEFAULT_VOICE_MISSING: Final = "default_voice_missing"
 _SETTINGS_REJECTED: Final = "settings_rejected"
-_MODELS: Final = "models"  # the scope whose rejection the canary tells
+_MODELS: Final = "models"  # the scope of the files of models
 _MOST_PROBLEMS: Final = 5
 _SETTINGS: Final = f"/config/integrations/integration/{DOMAIN}"
 _INCOMPATIBLE: Final = {
@@ -70,11 +71,16 @@ def async_check_changes(hass: HomeAssistant, entry: ConfigEntry[Any], status: St
     problems = [
         f"- {problem}"
         for scope, reload in sorted(status.last_reload.items())
-        if reload.rejected and scope != _MODELS
         for problem in reload.problems
+        if not (scope == _MODELS and _tells(canary, problem))
     ]
     details = {"problems": "\n".join(problems[:_MOST_PROBLEMS])} if problems else None
     _async_set(hass, entry, _SETTINGS_REJECTED, details)
+
+
+def _tells(canary: Canary | None, problem: str) -> bool:
+    """Whether the problem is why the canary failed, perhaps said again of the same files."""
+    return canary is not None and canary.failed in problem
 
 
 @callback

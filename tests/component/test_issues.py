@@ -255,37 +255,37 @@ async def test_what_was_written_wrong_is_named_until_the_next_reload_is_good(
     assert placeholders is not None
     assert placeholders["problems"].splitlines()[-1] == "- Line 4: x."
     assert await look(config=Reload(result="applied"), moods=Reload(result="unchanged")) == {}
-    assert await look(models=bad) == {}  # which the failed version tells
 
 
-@pytest.mark.parametrize("word", ["degraded", "paused"])
-@pytest.mark.parametrize("options", [{}, {CONF_VOICE: "heart"}])
-async def test_who_chose_another_voice_is_told_no_more_of_the_old_one_while_a_model_stands_in(
-    hass: HomeAssistant,
-    choosy: MockConfigEntry,
-    client: MagicMock,
-    options: dict[str, Any],
-    word: str,
+async def test_what_was_left_out_of_a_reload_that_was_taken_is_named_too(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
-    await hass.config_entries.async_setup(choosy.entry_id)
-    client.readiness.return_value = Readiness(ready=True, state=word)
-    await choosy.runtime_data.async_refresh()
-    assert set(issues(hass)) == {"default_voice_missing"}
-    choosy.runtime_data.async_choose_voice(options.get(CONF_VOICE))
-    assert issues(hass) == {}
+    lena = Reload(result="applied", problems=("voices/lena.wav is no recording.",))
+    client.status.return_value = replace(STATUS, last_reload={"voices": lena})
+    await loaded.runtime_data.async_refresh()
+    assert issues(hass)["settings_rejected"].translation_placeholders == {
+        "name": "nas",
+        "problems": "- voices/lena.wav is no recording.",
+    }
 
 
-async def test_what_somebody_ignores_stays_ignored_when_the_entry_is_reloaded(
-    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock
+async def test_what_befell_a_model_is_named_unless_its_failed_version_tells_it(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
-    bad = Reload(result="rejected", problems=("Line 3: no such key.",))
-    client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"config": bad})
-    await hass.config_entries.async_setup(choosy.entry_id)
-    for issue in issues(hass).values():
-        ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, ignore=True)
-    await hass.config_entries.async_reload(choosy.entry_id)
-    ignored = {key for key, issue in issues(hass).items() if issue.dismissed_version is not None}
-    assert ignored == {"canary_failed", "default_voice_missing", "settings_rejected"}
+    torn = "The files of indextts-2-5 are not whole any more."
+    again = f"indextts-2 failed with these files already: {CANARY.failed}"
+    reload = Reload(result="rejected", problems=(CANARY.failed, again, torn))
+    client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"models": reload})
+    await loaded.runtime_data.async_refresh()
+    assert set(issues(hass)) == {"canary_failed", "settings_rejected"}
+    placeholders = issues(hass)["settings_rejected"].translation_placeholders
+    assert placeholders is not None
+    assert placeholders["problems"] == f"- {torn}"
+
+    too_large = Reload(result="rejected", problems=("It lacks 2 GiB.",))
+    client.status.return_value = replace(STATUS, last_reload={"models": too_large})
+    await loaded.runtime_data.async_refresh()
+    assert set(issues(hass)) == {"settings_rejected"}
 
 
 async def test_nothing_is_said_of_a_change_of_a_daemon_that_is_no_longer_used(

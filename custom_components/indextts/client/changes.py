@@ -49,7 +49,7 @@ class Reload:
     """How the last reload of one kind of thing, or of all, went."""
 
     result: str
-    problems: tuple[str, ...] = ()  # whole sentences, which name file and line
+    problems: tuple[str, ...] = ()  # of what was left out; whole sentences with file and line
 
     @classmethod
     def read(cls, data: Any) -> Self:
@@ -61,7 +61,7 @@ class Reload:
 
     @property
     def rejected(self) -> bool:
-        """Whether something was wrong, so that nothing was changed."""
+        """Whether something was not taken; of a reload of all, what was good was."""
         return self.result == "rejected"
 
 
