@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import stat
+import time
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
 import pytest
 
 from indextts_daemon import storage
-from indextts_daemon.history import History
+from indextts_daemon.history import History, Version
 from indextts_daemon.service.document_scope import DocumentWish
 from indextts_daemon.service.documents import Documents
 from indextts_daemon.service.events import EventBus
@@ -63,14 +64,10 @@ class House:
 
     async def put(self, scope: str, text: str, **wish: Any) -> Operation:
         wanted = DocumentWish(text=text, **wish)
-        done = await self.reloader.reload(scope, who="api", wish=wanted, action="put")
-        await asyncio.sleep(0.05)  # what follows the commit
-        return done
+        return await self.reloader.reload(scope, who="api", wish=wanted, action="put")
 
     async def reload(self, scope: str) -> Operation:
-        done = await self.reloader.reload(scope, who="file")
-        await asyncio.sleep(0.05)
-        return done
+        return await self.reloader.reload(scope, who="file")
 
     def says(self, text: str = "Saoirse") -> str:
         return self.now.lexicon.applied(text, language="en", voice="", spells_out=())
@@ -134,6 +131,24 @@ async def test_another_comment_is_kept_and_makes_no_generation(house: House) -> 
     assert house.now is before
     assert house.documents.lexicon.document() == commented
     assert house.kept("lexicon") == [commented, GOOD_LEXICON]
+
+
+async def test_what_was_in_force_last_is_remembered_last_however_slow_the_disk(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first version takes longer to write than the next."""
+    real = History.add
+
+    def add(history: History, text: str) -> Version:
+        if text == GOOD_LEXICON:
+            time.sleep(0.3)
+        return real(history, text)
+
+    monkeypatch.setattr(History, "add", add)
+    await asyncio.gather(house.put("lexicon", GOOD_LEXICON), house.put("lexicon", OTHER_LEXICON))
+    await asyncio.gather(*house.reloader._tasks)
+    assert house.says() == "Sorcha"
+    assert house.kept("lexicon") == [OTHER_LEXICON, GOOD_LEXICON]
 
 
 @pytest.mark.parametrize("way", ["handed in", "file"])

@@ -1,15 +1,19 @@
 """The token is reloaded: the new one counts at once, and a bad file leaves the old one."""
 
+import asyncio
 from pathlib import Path
+import time
 
 import pytest
 
 from indextts_daemon.errors import SettingsError
-from indextts_daemon.identity import Identity, open_identity, renew_token
+from indextts_daemon.identity import Identity, last_good_token, open_identity, remember, renew_token
 from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.operations import Operations, Running
+from indextts_daemon.service.reloading import Reloader
 from indextts_daemon.service.token_scope import TokenScope
 from tests.daemon.door import TOKEN, Opener
+from tests.daemon.rooms import StubModel, generations_of
 
 BLANK = " "
 GENERATION = object()  # which the scope has to hand back as it is
@@ -25,7 +29,6 @@ async def adopt(scope: TokenScope) -> bool:
     if change is None:
         return False
     assert change.apply(GENERATION) is GENERATION  # type: ignore[arg-type, comparison-overlap]
-    await change.after()
     return True
 
 
@@ -49,6 +52,28 @@ async def test_nothing_counts_before_it_is_committed(tmp_path: Path) -> None:
     renew_token(tmp_path)
     assert await scope.stage(None, running()) is not None
     assert identity.token == old
+
+
+async def test_of_two_tokens_the_later_is_kept_however_slow_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first takes longer to write than the next."""
+    identity, first = open_identity(tmp_path), renew_token(tmp_path)
+
+    def slowly(folder: Path, identity: Identity, *, token: str | None) -> None:
+        if token == first:
+            time.sleep(0.3)
+        remember(folder, identity, token=token)
+
+    monkeypatch.setattr("indextts_daemon.service.token_scope.remember", slowly)
+    events = EventBus()
+    reloader = Reloader(generations_of(StubModel(id="big", knows=None)), Operations(events), events)
+    reloader.add(TokenScope(identity, tmp_path, given=None))
+    await reloader.reload("token", who="file")
+    last = renew_token(tmp_path)
+    await reloader.reload("token", who="file")
+    await asyncio.gather(*reloader._tasks)
+    assert identity.token == last == last_good_token(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -126,19 +126,16 @@ class DocumentScope(Generic[T]):
         else:
             raise TypeError(type(wish))
 
-        async def remember() -> None:
-            await asyncio.to_thread(self._remember, found.text or "")
-
+        await asyncio.to_thread(self._remember, found.text or "")
         if self._now is not None and found.value == self._now.value:
             self._now = found  # only the comments differ, if anything does
-            await remember()
             return None
 
         def apply(generation: Generation) -> Generation:
             self._now = found
             return self._apply(generation, found.value)
 
-        return Change(apply=apply, after=remember)
+        return Change(apply=apply)
 
     def _read(self) -> _InForce[T]:
         text = self._file_text()

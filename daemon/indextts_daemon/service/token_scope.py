@@ -32,15 +32,13 @@ class TokenScope:
         token = await asyncio.to_thread(self._read)
         if token == self._identity.token:
             return None
+        await asyncio.to_thread(remember, self._data_dir, self._identity, token=token)
 
         def apply(generation: Generation) -> Generation:
             self._identity.token = token
             return generation
 
-        async def after() -> None:
-            await asyncio.to_thread(remember, self._data_dir, self._identity, token=token)
-
-        return Change(apply=apply, after=after)
+        return Change(apply=apply)
 
     def _read(self) -> str:
         try:
