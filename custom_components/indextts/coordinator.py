@@ -157,7 +157,7 @@ class IndexTTSCoordinator(DataUpdateCoordinator[IndexTTSData]):
 
     def _follow(self, data: IndexTTSData) -> None:
         async_check_compatibility(self.hass, self.config_entry, None)
-        async_check_changes(self.hass, self.config_entry, data.status)
+        async_check_changes(self.hass, self.config_entry, data.status, data.models)
         self._check_voice(data)
         settled = data.readiness.ready or data.readiness.state == PAUSED
         self.update_interval = POLL_INTERVAL if settled else WAKING_POLL_INTERVAL

@@ -1,6 +1,6 @@
 """What only the household can put right: shown under Repairs for as long as it is so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from homeassistant.config_entries import (
@@ -18,6 +18,7 @@ from .client import (
     IndexTTSIncompatibleError,
     IndexTTSTooNewError,
     IndexTTSTooOldError,
+    Model,
     Status,
     Voice,
 )
@@ -25,6 +26,7 @@ from .const import CONF_VOICE, DOMAIN
 
 _CANARY_FAILED: Final = "canary_failed"
 _DEFAULT_VOICE_MISSING: Final = "default_voice_missing"
+_SETTINGS_FAILED: Final = "settings_failed"  # a canary that nobody can just try again
 _SETTINGS_REJECTED: Final = "settings_rejected"
 _MODELS: Final = "models"  # the scope of the files of models
 _MOST_PROBLEMS: Final = 5
@@ -33,7 +35,13 @@ _INCOMPATIBLE: Final = {
     IndexTTSTooOldError.code: "https://github.com/indextts-home/indextts#start-the-daemon",
     IndexTTSTooNewError.code: "https://github.com/indextts-home/indextts/releases",
 }
-_ALL: Final = (*_INCOMPATIBLE, _CANARY_FAILED, _DEFAULT_VOICE_MISSING, _SETTINGS_REJECTED)
+_ALL: Final = (
+    *_INCOMPATIBLE,
+    _CANARY_FAILED,
+    _DEFAULT_VOICE_MISSING,
+    _SETTINGS_FAILED,
+    _SETTINGS_REJECTED,
+)
 
 
 @callback
@@ -60,14 +68,18 @@ def async_check_default_voice(
 
 
 @callback
-def async_check_changes(hass: HomeAssistant, entry: ConfigEntry[Any], status: Status) -> None:
+def async_check_changes(
+    hass: HomeAssistant, entry: ConfigEntry[Any], status: Status, models: Collection[Model]
+) -> None:
     """Say what the daemon did not take: a version of a model, and what was written wrong."""
     canary, about = status.canary, list[str]()
-    details = None
+    details, failed = None, _CANARY_FAILED
     if canary is not None:
         details = {"model": canary.model, "reason": canary.failed, "version": canary.version}
         about = [canary.model, canary.version]  # who ignores one did not ignore the next
-    _async_set(hass, entry, _CANARY_FAILED, details, about=about)
+        failed = _SETTINGS_FAILED if _speaks_already(canary, status, models) else _CANARY_FAILED
+    for key in (_CANARY_FAILED, _SETTINGS_FAILED):
+        _async_set(hass, entry, key, details if key == failed else None, about=about)
     problems = [
         f"- {problem}"
         for scope, reload in sorted(status.last_reload.items())
@@ -76,6 +88,14 @@ def async_check_changes(hass: HomeAssistant, entry: ConfigEntry[Any], status: St
     ]
     details = {"problems": "\n".join(problems[:_MOST_PROBLEMS])} if problems else None
     _async_set(hass, entry, _SETTINGS_REJECTED, details)
+
+
+def _speaks_already(canary: Canary, status: Status, models: Collection[Model]) -> bool:
+    """Whether the version speaks and its files are as they were, so that its settings failed."""
+    speaks = {(model.id, model.version) for model in models if model.id == status.model}
+    files = status.last_reload.get(_MODELS)
+    were_replaced = any(_tells(canary, problem) for problem in files.problems) if files else False
+    return (canary.model, canary.version) in speaks and not were_replaced
 
 
 def _tells(canary: Canary | None, problem: str) -> bool:

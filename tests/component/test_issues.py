@@ -25,6 +25,7 @@ from custom_components.indextts.client import (
     IndexTTSError,
     IndexTTSTooNewError,
     IndexTTSTooOldError,
+    Model,
     Readiness,
     Reload,
 )
@@ -288,6 +289,61 @@ async def test_what_befell_a_model_is_named_unless_its_failed_version_tells_it(
     assert set(issues(hass)) == {"settings_rejected"}
 
 
+@pytest.mark.parametrize("told", ["", "It was silent."])
+async def test_a_version_that_speaks_already_is_only_offered_again_if_its_files_were_replaced(
+    hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock, told: str
+) -> None:
+    client.models.return_value = (Model(id="indextts-2", state="ready", version="new"),)
+    reload = Reload(result="rejected", problems=(told,) if told else ())
+    client.status.return_value = replace(
+        STATUS, canary=CANARY, last_reload={"models": reload}, model="indextts-2"
+    )
+    await loaded.runtime_data.async_refresh()
+    ((key, issue),) = issues(hass).items()
+    assert (key, issue.is_fixable) == (
+        ("canary_failed", True) if told else ("settings_failed", False)
+    )
+    assert issue.translation_placeholders == {
+        "model": "indextts-2",
+        "name": "nas",
+        "reason": "It was silent.",
+        "version": "new",
+    }
+    client.status.return_value = STATUS
+    await loaded.runtime_data.async_refresh()
+    assert issues(hass) == {}
+
+
+@pytest.mark.parametrize("word", ["degraded", "paused"])
+@pytest.mark.parametrize("options", [{}, {CONF_VOICE: "heart"}])
+async def test_who_chose_another_voice_is_told_no_more_of_the_old_one_while_a_model_stands_in(
+    hass: HomeAssistant,
+    choosy: MockConfigEntry,
+    client: MagicMock,
+    options: dict[str, Any],
+    word: str,
+) -> None:
+    await hass.config_entries.async_setup(choosy.entry_id)
+    client.readiness.return_value = Readiness(ready=True, state=word)
+    await choosy.runtime_data.async_refresh()
+    assert set(issues(hass)) == {"default_voice_missing"}
+    choosy.runtime_data.async_choose_voice(options.get(CONF_VOICE))
+    assert issues(hass) == {}
+
+
+async def test_what_somebody_ignores_stays_ignored_when_the_entry_is_reloaded(
+    hass: HomeAssistant, choosy: MockConfigEntry, client: MagicMock
+) -> None:
+    bad = Reload(result="rejected", problems=("Line 3: no such key.",))
+    client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"config": bad})
+    await hass.config_entries.async_setup(choosy.entry_id)
+    for issue in issues(hass).values():
+        ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, ignore=True)
+    await hass.config_entries.async_reload(choosy.entry_id)
+    ignored = {key for key, issue in issues(hass).items() if issue.dismissed_version is not None}
+    assert ignored == {"canary_failed", "default_voice_missing", "settings_rejected"}
+
+
 async def test_nothing_is_said_of_a_change_of_a_daemon_that_is_no_longer_used(
     hass: HomeAssistant, loaded: MockConfigEntry, client: MagicMock
 ) -> None:
@@ -313,6 +369,7 @@ async def test_every_issue_has_words_that_name_only_what_is_known() -> None:
         "daemon_too_new": {"api", "name", "supported"},
         "daemon_too_old": {"api", "name", "supported"},
         "default_voice_missing": {"name", "settings", "voice"},
+        "settings_failed": {"model", "name", "reason", "version"},
         "settings_rejected": {"name", "problems"},
     }
     assert set(words) == set(known)
