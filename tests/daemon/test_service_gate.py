@@ -42,10 +42,28 @@ async def test_who_comes_for_the_model_waits_until_it_opens(model: str | None) -
     waiting = asyncio.create_task(gate.passed(SpeechOrder(text="Hi.", model=model), NOW))
     await asyncio.sleep(0)
     assert gate.waiting == 1
-    gate.open()
+    gate.open({"big"})
     async with asyncio.timeout(5):
         await waiting
     assert gate.waiting == 0
+
+
+async def test_each_models_gate_opens_by_itself() -> None:
+    gate = Gate()
+    gate.shut({"big"}, hold_s=60)
+    gate.shut({"embedded"}, hold_s=60)
+    big, embedded = (
+        asyncio.create_task(gate.passed(SpeechOrder(text="Hi.", model=model), NOW))
+        for model in ("big", "embedded")
+    )
+    await asyncio.sleep(0)
+    assert gate.waiting == 2
+    gate.open({"embedded", "small"})
+    async with asyncio.timeout(5):
+        await embedded
+        assert (gate.waiting, big.done()) == (1, False)
+        gate.open({"big"})
+        await big
 
 
 async def test_nobody_waits_longer_than_the_hold_or_in_a_longer_line_than_the_queue_has() -> None:

@@ -13,20 +13,20 @@ class Gate:
     """Lets orders pass, or holds those for one model until it is opened, within bounds."""
 
     def __init__(self) -> None:
-        self._shut: frozenset[str] = frozenset()
+        self._shut: dict[str, asyncio.Event] = {}  # by model; set once it is open again
         self._hold_s = 0.0
-        self._opened = asyncio.Event()
         self.waiting = 0
 
     def shut(self, models: Collection[str], *, hold_s: float) -> None:
-        """Hold the orders for these models until `open`, each for `hold_s` at most."""
-        self._shut, self._hold_s = frozenset(models), hold_s
-        self._opened.clear()
+        """Hold the orders for these models too until `open`, each for `hold_s` at most."""
+        self._hold_s = hold_s
+        for model in models:
+            self._shut.setdefault(model, asyncio.Event())
 
-    def open(self) -> None:
-        """Let everybody pass."""
-        self._shut = frozenset()
-        self._opened.set()
+    def open(self, models: Collection[str]) -> None:
+        """Let pass who comes for these models; harmless where it is open."""
+        for model in self._shut.keys() & set(models):
+            self._shut.pop(model).set()
 
     async def passed(self, order: SpeechOrder, generation: Generation) -> None:
         """Wait until the order may be admitted; a critical one never waits.
@@ -46,7 +46,8 @@ class Gate:
         self.waiting += 1
         try:
             async with asyncio.timeout(self._hold_s):
-                await self._opened.wait()
+                while (shut := self._shut.get(wanted)) is not None:
+                    await shut.wait()
         except TimeoutError as err:
             raise EngineUnavailableError(
                 f"The model {wanted} is still being replaced. Try again shortly.",

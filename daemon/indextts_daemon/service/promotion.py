@@ -177,7 +177,7 @@ class Promoter:
     async def _take(self, model: Model, leaving: Sequence[Model]) -> None:
         for other in leaving:
             other.held = False
-        self._gate.open()
+        self._gate.open([other.id for other in leaving])
         await self._audience.admit(model)
 
     async def _let_go(self, model: Model, leaving: Sequence[Model]) -> None:
@@ -187,7 +187,7 @@ class Promoter:
         finally:
             for other in leaving:
                 other.held = False
-            self._gate.open()
+            self._gate.open([other.id for other in leaving])
 
     async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
         """End the model, and have those back that made room for it, as far as they may come."""
@@ -203,4 +203,4 @@ class Promoter:
         finally:
             for other in leaving:
                 other.held = False
-            self._gate.open()
+            self._gate.open([other.id for other in leaving])
