@@ -71,5 +71,6 @@ class IndexTTSButton(IndexTTSControl, ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        async with self._commanding() as client:
-            await self.entity_description.press_fn(client, self.coordinator.data.status)
+        status = self.coordinator.data.status
+        async with self._commanding(model=status.model) as client:
+            await self.entity_description.press_fn(client, status)

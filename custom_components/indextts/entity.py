@@ -36,14 +36,17 @@ class IndexTTSControl(IndexTTSEntity):
         return super().available and self.coordinator.data.status.generation is not None
 
     @asynccontextmanager
-    async def _commanding(self) -> AsyncGenerator[IndexTTSClient]:
-        """Lend the client for a change, say in words what went wrong, and show what came of it."""
+    async def _commanding(self, **names: str) -> AsyncGenerator[IndexTTSClient]:
+        """Lend the client for a change, and show what came of it.
+
+        What goes wrong is said in words, which may name `names`.
+        """
         coordinator = self.coordinator
         try:
             await coordinator.async_meet()
             yield coordinator.client
         except IndexTTSError as err:
-            raise coordinator.failure(err) from err
+            raise coordinator.failure(err, **names) from err
         finally:
             await coordinator.async_request_refresh()
 

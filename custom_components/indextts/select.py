@@ -49,7 +49,7 @@ class IndexTTSModelSelect(IndexTTSControl, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Have the model loaded, tried and made the default, while the old one goes on speaking."""
-        async with self._commanding() as client:
+        async with self._commanding(model=option) as client:
             await client.activate_model(option)
 
 

@@ -97,6 +97,7 @@ async def test_a_reload_that_is_rejected_says_the_first_problem(
     [
         (IndexTTSRequestError("rejected", "There is no version before."), "no version before"),
         (IndexTTSFailureError("insufficient_memory", "It lacks 2 GiB."), "failed: It lacks 2 GiB"),
+        (IndexTTSRequestError("model_not_found", "No."), "no model named embedded"),
         (IndexTTSFailureError("paused", "Paused."), "speaks again once its game mode is switched"),
     ],
 )

@@ -93,6 +93,7 @@ async def test_choosing_a_model_waits_until_it_speaks(
     [
         (IndexTTSRequestError("canary_failed", "It was silent."), "refused: It was silent"),
         (IndexTTSFailureError("insufficient_memory", "It lacks 2 GiB."), "failed: It lacks 2 GiB"),
+        (IndexTTSRequestError("model_not_found", "No."), "no model named indextts-2"),
         (NO_ANSWER, "does not answer"),
     ],
 )
