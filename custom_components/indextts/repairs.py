@@ -57,10 +57,10 @@ class IndexTTSCanaryFlow(RepairsFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - the signature is core's
     ) -> RepairsFlowResult:
         """Have the version loaded and tried, which may take minutes."""
-        if self._entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="not_loaded")
-        coordinator = self._entry.runtime_data
+        is_loaded = self._entry.state is ConfigEntryState.LOADED  # or it went away meanwhile
         if self._trial is None:
+            if not is_loaded:
+                return self.async_abort(reason="not_loaded")
             self._trial = self.hass.async_create_background_task(
                 self._async_try(), f"{DOMAIN} canary"
             )
@@ -72,7 +72,8 @@ class IndexTTSCanaryFlow(RepairsFlow):
             await self._trial
         except IndexTTSError as err:
             self._reason = str(err)
-        await coordinator.async_request_refresh()
+        if is_loaded:
+            await self._entry.runtime_data.async_request_refresh()
         return self.async_show_progress_done(next_step_id="failed" if self._reason else "taken")
 
     async def async_step_failed(

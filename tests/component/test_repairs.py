@@ -165,3 +165,30 @@ async def test_a_daemon_that_was_switched_off_meanwhile_tries_nothing(
     assert (end["type"], end["reason"]) == ("abort", "not_loaded")
     assert end["reason"] in WORDS["abort"]
     client.activate_model.assert_not_called()
+
+
+@pytest.mark.parametrize("error", [None, IndexTTSRequestError("canary_failed", "Silent again.")])
+async def test_a_trial_that_outlasts_its_entry_is_told_to_the_end(
+    hass: HomeAssistant,
+    browse: Browse,
+    loaded: MockConfigEntry,
+    client: MagicMock,
+    error: IndexTTSError | None,
+) -> None:
+    tried = asyncio.Event()
+
+    async def activate(model: str, *, version: str) -> Operation:
+        await tried.wait()
+        if error is not None:
+            raise error
+        return OPERATION
+
+    client.activate_model.side_effect = activate
+    flow_id = (await browse())["flow_id"]
+    await browse(flow_id, next_step_id="try_again")
+    assert await hass.config_entries.async_unload(loaded.entry_id)
+    tried.set()
+    end = await until_done(hass, browse, flow_id)
+    assert (end["type"], end.get("reason")) == (
+        ("create_entry", None) if error is None else ("abort", "failed")
+    )
