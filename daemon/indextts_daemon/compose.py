@@ -202,11 +202,12 @@ def _places(data_dir: Path, settings: Path | None) -> dict[str, Place]:
 def _casting(spec: WorkerSpec, store: VoiceStore) -> Casting | None:
     """Return how a model comes by voices of recordings, if it can speak with such."""
     if spec.engine == "fake":
-        return FakeCasting(store)
+        folder = spec.options.get("model")
+        return FakeCasting(store, Path(str(folder)) if folder else None, spec.content)
     if spec.engine != "indextts":
         return None
     languages = published(spec.model).languages
-    return IndexTTSCasting(store, Path(str(spec.options["model"])), languages)
+    return IndexTTSCasting(store, Path(str(spec.options["model"])), spec.content, languages)
 
 
 def _documents(

@@ -21,6 +21,7 @@ from indextts_daemon.service.operations import Operation, Operations, Result
 from indextts_daemon.service.placing import Placing
 from indextts_daemon.service.reloading import Reloader
 from indextts_daemon.service.sidecars import Stated
+from indextts_daemon.service.studio import ChangedError
 from indextts_daemon.service.voices import VoiceStore
 from indextts_daemon.service.voices_scope import AddVoice, DeleteVoice, ReplaceVoice, VoicesScope
 from indextts_daemon.speech import ModelInfo, Say, Voice
@@ -71,7 +72,11 @@ class House:
         self.store = VoiceStore(self.folder, self.data / "state/voices")
         own = info("fake", voice("own", "en", "de"))
         self.model = Caster(id="fake", knows=None, info=own, casting=FakeCasting(self.store))
-        self.generations: Generations = generations_of(self.model, Caster(id="plain", knows=None))
+        self.know(self.model, Caster(id="plain", knows=None))
+
+    def know(self, *models: Caster) -> None:
+        """Have these models, and a scope over them."""
+        self.generations: Generations = generations_of(*models)
         self.reloader = Reloader(self.generations, Operations(self.events), self.events)
         scope = VoicesScope(self.store, self.generations, written=self._written)
         self.reloader.add(scope)
@@ -400,6 +405,37 @@ async def test_a_deleted_voice_is_gone_though_its_recording_was_never_good(house
     await settled(house)
     assert done.result is Result.applied
     assert house.traces("anna", heard(MADE["three words"]()).sha256) == []
+
+
+async def test_a_model_of_which_the_files_have_changed_keeps_its_voices(house: House) -> None:
+    await house.add(voice="bob")
+    house.model.fault = ChangedError("Its files are not those that it was let in with.")
+    kept, before = house.files, house.voices
+    for done in (await house.reload(), await house.add()):  # nobody can speak with a recording
+        assert done.result is Result.rejected
+        assert done.errors[0].message == house.model.fault.message
+    assert (house.files, house.voices) == (kept, before)
+
+
+async def test_a_model_of_which_the_files_have_changed_costs_no_other_its_voices(
+    house: House,
+) -> None:
+    own = info("other", voice("theirs", "en"))
+    other = Caster(id="other", knows=None, info=own, casting=FakeCasting(house.store))
+    house.know(house.model, other)
+    await house.reload()
+    house.model.fault = ChangedError("Its files are not those that it was let in with.")
+    before = house.voices
+    done = await house.add()
+    assert done.result is Result.applied
+    sentence = f"The voices of fake stay as they are. {house.model.fault.message}"
+    assert [problem.message for problem in done.errors] == [sentence]
+    theirs: Any = house.now.info(other)  # type: ignore[arg-type]
+    assert [one.id for one in theirs.voices] == ["theirs", "anna"]
+    assert house.voices == before
+    house.model.fault = None
+    assert (await house.reload()).errors == ()
+    assert "anna" in house.voices
 
 
 async def test_who_lent_a_mood_is_missed_in_words(house: House) -> None:

@@ -26,6 +26,7 @@ from indextts_daemon.engines.indextts.conditioning import (
 from indextts_daemon.engines.indextts.enrol import Job, Wanted
 from indextts_daemon.engines.indextts.loader import open_weights
 from indextts_daemon.errors import EngineUnavailableError
+from indextts_daemon.service.studio import ChangedError
 from indextts_daemon.service.voices import VoiceStore
 from indextts_daemon.worker.process import child_environment
 from tests.daemon.recordings import MADE
@@ -237,6 +238,17 @@ async def test_a_model_that_is_no_good_is_said_so(model: Path, tmp_path: Path) -
         )
     assert caught.value.error_code == "checkpoint_invalid"
     assert "campplus_cn_common.bin" in caught.value.message
+
+
+@of_one_version
+async def test_voices_are_made_by_the_weights_that_were_let_in_and_no_others(
+    model: Path, tmp_path: Path
+) -> None:
+    store = VoiceStore(tmp_path / "voices", tmp_path / "enrolled")
+    for making in (store.prepare, store.recast):
+        with pytest.raises(ChangedError, match="not those that it was let in with"):
+            await making(model, languages=["en"], content="0123456789abcdef")
+    assert not (tmp_path / "enrolled").exists()
 
 
 @of_one_version

@@ -1,5 +1,6 @@
 """Which voices the household's recordings give to a model: each engine has its own way."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from indextts_daemon.speech import ModelInfo, Say, Voice
 
 from .enrolment import EnrolmentProgress
+from .studio import require_same
+from .versions import revision_in
 from .voices import VoiceStore
 
 
@@ -16,17 +19,20 @@ class IndexTTSCasting:
 
     store: VoiceStore
     folder: Path
+    content: str  # of the folder, as it was let in
     languages: Sequence[str]
 
     async def prepare(self, say: Say) -> Mapping[str, object]:
         """Return the options by which a worker knows its voices."""
-        progress = _told(say)
-        return await self.store.prepare(self.folder, languages=self.languages, progress=progress)
+        return await self.store.prepare(
+            self.folder, content=self.content, languages=self.languages, progress=_told(say)
+        )
 
     async def recast(self, _: ModelInfo, say: Say) -> tuple[Voice, ...]:
         """Look anew, enrol what is new, and return them all."""
-        progress = _told(say)
-        return await self.store.recast(self.folder, languages=self.languages, progress=progress)
+        return await self.store.recast(
+            self.folder, content=self.content, languages=self.languages, progress=_told(say)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,13 @@ class FakeCasting:
     """Gives every good recording a number for its samples, beside the fake's own voices."""
 
     store: VoiceStore
+    folder: Path | None = None
+    content: str = ""  # of the folder, as it was let in
 
     async def prepare(self, _: Say) -> Mapping[str, object]:
-        """Return nothing: a voice's handle says all."""
+        """Return nothing: a voice's handle says all. Raises EngineUnavailableError."""
+        if self.folder is not None:
+            require_same(await asyncio.to_thread(revision_in, self.folder), self.content)
         return {}
 
     async def recast(self, info: ModelInfo, say: Say) -> tuple[Voice, ...]:

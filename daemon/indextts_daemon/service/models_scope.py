@@ -16,6 +16,7 @@ from .models import Model
 from .operations import Running
 from .pool import known
 from .reloading import Change
+from .routing import FALLBACK
 from .swapping import PROBATION, Refusal, Swapper, Undo
 from .versions import ModelsWish, VersionIncompleteError, Versions
 
@@ -85,7 +86,7 @@ class ModelsScope:
                 replace(spec, content=current.models[id_].spec.content), current.models[id_].spec
             )
         }
-        lineup = _keeping(lineup, current, untouched | _torn(lineup, current).keys())
+        lineup = _keeping(lineup, current, untouched, _torn(lineup, current))
         aim = _Aim(lineup=lineup, settings=settings, activation=activation)
         undo = await asyncio.to_thread(self._undoing.settings, settings)
         return await self._staged(aim, running, undo=undo)
@@ -93,12 +94,13 @@ class ModelsScope:
     async def _look(self, running: Running) -> Change | None:
         current, activation = self._generations.current, self._versions.activation
         lineup = await asyncio.to_thread(self._plan, current.settings, activation)
+        torn = _torn(lineup, current)
         troubles = {
             id_: trouble
             for id_, spec in lineup.specs.items()
             if (trouble := _trouble(spec, current.models.get(id_), activation))
-        } | _torn(lineup, current)
-        lineup = _keeping(lineup, current, troubles)  # whatever is wrong with one, others may come
+        } | torn
+        lineup = _keeping(lineup, current, troubles, torn)  # what is wrong with one costs no other
         problems = [Problem(message=trouble) for trouble in troubles.values()]
         if _as_it_is(lineup, current):
             if problems:
@@ -123,7 +125,8 @@ class ModelsScope:
         lineup = await asyncio.to_thread(self._plan, settings, activation)
         if wish.model in lineup.unfit:
             raise VersionIncompleteError(lineup.unfit[wish.model], param="version")
-        lineup = _keeping(lineup, current, current.models.keys() - {wish.model})
+        torn = _torn(lineup, current) if wish.action == "load" else ()  # others choose anew
+        lineup = _keeping(lineup, current, current.models.keys() - {wish.model}, torn)
         wanted = () if wish.action == "rollback" else (wish.model,)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation, wanted=wanted)
         return await self._staged(aim, running, undo=self._undoing.model)
@@ -169,7 +172,7 @@ class ModelsScope:
         current = self._generations.current
         model = known(current, wish.model)
         drain_s = current.settings.models.drain_timeout_s
-        if model.worker is None:
+        if not (model.present or model.kept):
             return None
         await model.unload(timeout_s=drain_s, reason="admin")
         return Change(apply=_unchanged)
@@ -200,10 +203,27 @@ def _torn(lineup: Lineup, current: Generation) -> dict[str, str]:
     }
 
 
-def _keeping(lineup: Lineup, current: Generation, ids: Collection[str]) -> Lineup:
-    """Return a line-up in which these models are as they are now."""
-    kept = {id_: current.models[id_].spec for id_ in ids if id_ in current.models}
-    return replace(lineup, specs={**lineup.specs, **kept})
+def _keeping(
+    lineup: Lineup, current: Generation, ids: Collection[str], torn: Collection[str]
+) -> Lineup:
+    """Return a line-up in which these and the torn models are as they are now, but for limits.
+
+    A default that is torn stays it.
+    """
+    told = lineup.specs[FALLBACK]  # all have the same limits
+    kept = {
+        id_: replace(
+            current.models[id_].spec,
+            load_timeout_s=told.load_timeout_s,
+            step_timeout_s=told.step_timeout_s,
+        )
+        for id_ in {*ids, *torn}
+        if id_ in current.models
+    }
+    lineup = replace(lineup, specs={**lineup.specs, **kept})
+    if current.default in torn:
+        lineup = replace(lineup, default=current.default, reason=current.reason)
+    return lineup
 
 
 def _as_it_is(lineup: Lineup, current: Generation) -> bool:

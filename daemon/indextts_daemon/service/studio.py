@@ -43,6 +43,20 @@ class Studio(Protocol):
         """Listen to recordings, and tell how it goes. Raises EnrolmentError."""
 
 
+class ChangedError(EngineUnavailableError):
+    """The files of a model are others than those that were heard and let in."""
+
+    code = "checkpoint_changed"
+
+
+def require_same(content: str, let_in: str) -> None:
+    """Raise ChangedError unless a model's files are those that were let in, if any were."""
+    if let_in and content != let_in:
+        raise ChangedError(
+            "Its files are not those that it was let in with. Put them back, or activate it again."
+        )
+
+
 class IndexTTSStudio:
     """Makes voice files in a process of its own."""
 
@@ -56,13 +70,18 @@ class IndexTTSStudio:
         self._revision = revision
 
     @classmethod
-    def open(cls, folder: Path) -> "IndexTTSStudio":
-        """Find the model in a folder, and name its weights. Raises EngineUnavailableError."""
+    def open(cls, folder: Path, content: str) -> "IndexTTSStudio":
+        """Find the model in a folder, and name its weights. Raises EngineUnavailableError.
+
+        They have to be those of that `content`, unless it is nothing.
+        """
         found = find(folder)
         try:
-            return cls(folder, version=found.version, revision=revision_of(found))
+            revision = revision_of(found)
         except OSError as err:
             raise EngineUnavailableError(f"The model cannot be read ({err.strerror}).") from err
+        require_same(revision, content)
+        return cls(folder, version=found.version, revision=revision)
 
     def key(self, content: str) -> str:
         """Name what is made of a content."""

@@ -152,6 +152,11 @@ class Versions:
         return found[:MOST]
 
 
+def revision_in(folder: Path) -> str:
+    """Name what a folder of the fake engine holds; nothing where it cannot be read."""
+    return _version("", MAIN, folder).revision
+
+
 def _version(model: str, name: str, folder: Path) -> Version:
     """Look at one folder."""
     fake = folder / FAKE_FILE

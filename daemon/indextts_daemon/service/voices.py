@@ -86,7 +86,12 @@ class VoiceStore:
         return Scan(recordings=tuple(judged), problems=shelf.problems)
 
     async def prepare(
-        self, model: Path, *, languages: Sequence[str], progress: Progress | None = None
+        self,
+        model: Path,
+        *,
+        languages: Sequence[str],
+        content: str = "",
+        progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Enrol what is new for the model in a folder; return what its worker has to be told.
 
@@ -95,20 +100,25 @@ class VoiceStore:
         mends what it then had. Raises EngineUnavailableError where no voice is left.
         """
         async with self._turn:
-            studio = await asyncio.to_thread(IndexTTSStudio.open, model)
+            studio = await asyncio.to_thread(IndexTTSStudio.open, model, content)
             cast = await self._cast(studio, progress, mend=True)
             voices = [_option(voice) for voice in cast.voices(languages)]
             return {"voices": voices, "enrolled": str(self._enrolled)}
 
     async def recast(
-        self, model: Path, *, languages: Sequence[str], progress: Progress | None = None
+        self,
+        model: Path,
+        *,
+        languages: Sequence[str],
+        content: str = "",
+        progress: Progress | None = None,
     ) -> tuple[Voice, ...]:
         """Look at the folder anew, and return the voices of the model in a folder.
 
         Raises EngineUnavailableError.
         """
         async with self._turn:
-            studio = await asyncio.to_thread(IndexTTSStudio.open, model)
+            studio = await asyncio.to_thread(IndexTTSStudio.open, model, content)
             return (await self._cast(studio, progress)).voices(languages)
 
     async def fake_cast(

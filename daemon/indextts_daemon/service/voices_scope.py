@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
 
-from indextts_daemon.errors import Problem, SettingsError, SpeechError, VoiceNotFoundError
+from indextts_daemon.checkpoints.layout import LayoutError
+from indextts_daemon.errors import (
+    EngineUnavailableError,
+    Problem,
+    SettingsError,
+    SpeechError,
+    VoiceNotFoundError,
+)
 from indextts_daemon.speech import Voice
 
 from . import sidecars
@@ -19,6 +26,7 @@ from .placing import Placing
 from .recordings import BUILT_IN, files_of
 from .reloading import Change
 from .sidecars import SIDECAR, Stated
+from .studio import ChangedError
 from .voices import VoiceStore
 
 LOGGER = logging.getLogger(__name__)
@@ -78,6 +86,7 @@ class VoicesScope:
         self._store = store
         self._generations = generations
         self._written = written
+        self._changed: tuple[str, ...] = ()  # of models whose files are others than they speak with
 
     async def stage(self, wish: object, running: Running) -> Change | None:
         """Look at the folder, or change it as it is wished. Raises SpeechError."""
@@ -214,17 +223,28 @@ class VoicesScope:
 
     async def _recast(self, running: Running) -> Cast:
         """Return the voices of every model that has been loaded and can use recordings."""
+        generation = self._generations.current
         cast: dict[Model, tuple[Voice, ...]] = {}
-        for model in self._generations.current.models.values():
-            if model.recast is not None and model.info is not None:
-                cast[model] = await model.recast(running.say)
+        changed: dict[Model, EngineUnavailableError] = {}
+        for model in generation.models.values():
+            if model.recast is not None and (info := generation.info(model)) is not None:
+                try:
+                    cast[model] = await model.recast(running.say)
+                except (ChangedError, LayoutError) as err:
+                    cast[model], changed[model] = info.voices, err
+        self._changed = tuple(
+            f"The voices of {model.id} stay as they are. {err.message}"
+            for model, err in changed.items()
+        )
+        if changed and changed.keys() == cast.keys():
+            raise next(iter(changed.values()))
         if not cast:
             await self._store.look()
         return cast
 
     def _wrong(self) -> tuple[Problem, ...]:
         """Return what is wrong in the folder."""
-        wrong = {problem.message for problem in self._store.problems}
+        wrong = {*self._changed, *(problem.message for problem in self._store.problems)}
         for voice, known in self._store.known.items():
             if known.refusal is not None:
                 what = "stays as it was" if known.stale else "is left out"
@@ -270,13 +290,13 @@ def _voices(generation: Generation) -> list[Voice]:
     return [voice for info in infos if info is not None for voice in info.voices]
 
 
-def _by_id(generation: Generation, cast: Cast, *, old: bool) -> dict[str, set[Voice]]:
-    """Return every voice of the models in a cast, as it is or as it will be."""
-    found: dict[str, set[Voice]] = {}
+def _by_id(generation: Generation, cast: Cast, *, old: bool) -> dict[str, set[tuple[str, Voice]]]:
+    """Return every voice of the models in a cast, with whose it is, as it is or as it will be."""
+    found: dict[str, set[tuple[str, Voice]]] = {}
     for model, voices in cast.items():
         info = generation.info(model)
         for voice in (info.voices if info is not None else ()) if old else voices:
-            found.setdefault(voice.id, set()).add(voice)
+            found.setdefault(voice.id, set()).add((model.id, voice))
     return found
 
 
