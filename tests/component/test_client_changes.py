@@ -259,7 +259,7 @@ async def test_a_change_may_take_longer_than_an_answer(
     client = await connect(handler)
     limits = client_module._WORK_LIMITS
     assert limits.total is not None
-    assert limits.total >= 600
+    assert limits.total > 3600  # which worker.load_timeout_s may be
     monkeypatch.setattr(client_module, "_WORK_LIMITS", aiohttp.ClientTimeout(total=0.05))
     with pytest.raises(IndexTTSConnectionError):
         await client.activate_model("indextts-2")

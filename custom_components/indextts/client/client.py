@@ -23,8 +23,10 @@ from .speech import SpeechOrder, speak
 PRODUCT: Final = "indextts-daemon"
 API_VERSION: Final = 1
 
-# To load a model and to try it, perhaps twice; a daemon that goes away meanwhile hangs up.
-_WORK_LIMITS: Final = aiohttp.ClientTimeout(total=900, sock_connect=10)
+_LONGEST_LOAD_S: Final = 3600  # the most that the daemon's `worker.load_timeout_s` allows
+_TRIAL_S: Final = 300
+# A daemon that goes away meanwhile hangs up.
+_WORK_LIMITS: Final = aiohttp.ClientTimeout(total=_LONGEST_LOAD_S + _TRIAL_S, sock_connect=10)
 
 
 class IndexTTSClient:
