@@ -21,7 +21,7 @@ from tests.daemon.house import House, furnish, taken
 from tests.daemon.test_promise_kills import Measured, measured
 from tests.daemon.told import BROKEN, FIRST, Told, lexicon, moods, settings
 
-IN_SHORT = 12
+IN_SHORT = 5
 CUT = 9  # how the process ends then
 SCRIPT: tuple[tuple[str, object], ...] = (
     ("config", 1),

@@ -87,6 +87,7 @@ async def test_recorded_voices_in_their_moods_sound_different_and_the_same_again
     assert await studio.requests() - before == len(first) + len(again) + 1
 
 
+@pytest.mark.long
 async def test_a_voice_that_is_recorded_anew_is_heard_anew_and_nobody_else_changes(
     hass: HomeAssistant, studio: DaemonProcess, cloning: Paired, log: LogExpectations
 ) -> None:
