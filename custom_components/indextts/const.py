@@ -41,4 +41,4 @@ SPEECH_OPTIONS: Final = (
 )
 
 DEGRADED: Final = "degraded"  # a daemon whose chosen model is not there, so that another speaks
-PAUSED: Final = "paused"  # it was told to leave the graphics card alone, so that another speaks
+PAUSED: Final = "paused"  # it leaves the graphics card to others: another model speaks, or none

@@ -183,14 +183,8 @@ async def test_a_list_that_an_older_daemon_does_not_know_is_empty(
         ),
         (lambda client: client.prewarm(), "/v1/prewarm", {}),
         (lambda client: client.pause("chess"), "/v1/pause", {"reason": "chess"}),
-        (
-            lambda client: client.pause("chess", until=1.5),
-            "/v1/pause",
-            {"reason": "chess", "until": 1.5},
-        ),
         (lambda client: client.resume(), "/v1/resume", {}),
         (lambda client: client.reload(), "/v1/reload", {"scope": "all"}),
-        (lambda client: client.reload("voices"), "/v1/reload", {"scope": "voices"}),
     ],
 )
 async def test_a_change_is_asked_for_in_the_daemon_s_words(

@@ -17,7 +17,7 @@ from .errors import (
     IndexTTSTooOldError,
 )
 from .events import Event, events
-from .reading import field, optional
+from .reading import field
 from .speech import SpeechOrder, speak
 
 PRODUCT: Final = "indextts-daemon"
@@ -104,20 +104,18 @@ class IndexTTSClient:
         answers = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
         return await self._work("v1/prewarm", {}, Operation.read_one, answers=answers)
 
-    async def reload(self, scope: str = "all") -> Reload:
-        """Read anew what the household wrote and put there; what is wrong changes nothing."""
+    async def reload(self) -> Reload:
+        """Read anew all that the household wrote and put there; what is wrong is left out."""
         answers = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return await self._work("v1/reload", {"scope": scope}, Reload.read, answers=answers)
+        return await self._work("v1/reload", {"scope": "all"}, Reload.read, answers=answers)
 
-    async def pause(self, reason: str, *, until: float | None = None) -> None:
-        """Leave the graphics card to other work, until that Unix time or until `resume`."""
-        body = {"reason": reason, "until": until}
-        told = {name: value for name, value in body.items() if value is not None}
-        await self._work("v1/pause", told, _read_paused)
+    async def pause(self, reason: str) -> None:
+        """Leave the graphics card to other work, until `resume`."""
+        await self._work("v1/pause", {"reason": reason}, _read_nothing)
 
     async def resume(self) -> None:
         """End the pause."""
-        await self._work("v1/resume", {}, _read_paused)
+        await self._work("v1/resume", {}, _read_nothing)
 
     def speak(self, texts: AsyncIterable[str], order: SpeechOrder) -> AsyncGenerator[bytes]:
         """Yield the encoded speech as it is made, while `texts` may still arrive.
@@ -155,9 +153,8 @@ class IndexTTSClient:
             return read(await self._connection.json(response))
 
 
-def _read_paused(data: Any) -> None:
-    """Insist on the answer of /v1/pause and /v1/resume, which the status tells as well."""
-    optional(data, "paused", dict)
+def _read_nothing(_: Any) -> None:
+    """Leave what the answer says to the status, which says it as well."""
 
 
 def _read_info(data: Any) -> Info:
