@@ -23,6 +23,8 @@ from .operations import Running
 
 LOGGER = logging.getLogger(__name__)
 
+RETRY_S = 0.2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
@@ -129,10 +131,13 @@ class Promoter:
         except BaseException:  # the daemon stops
             await asyncio.shield(self._let_go(model, leaving))
             raise
-        return Seat(
-            take=lambda: self._take(model, leaving),
-            give_back=lambda: self._give_back(model, leaving),
-        )
+        operation = asyncio.current_task()
+
+        async def give_back() -> None:
+            stops = operation is not None and operation.cancelling()  # the daemon does
+            await (self._let_go if stops else self._give_back)(model, leaving)
+
+        return Seat(take=lambda: self._take(model, leaving), give_back=give_back)
 
     async def _entrance(self, model: Model, replaced: Model | None) -> Entrance:
         residents = [
@@ -191,16 +196,28 @@ class Promoter:
 
     async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
         """End the model, and have those back that made room for it, as far as they may come."""
+        limits = self._generations.current.settings.models
         try:
             await model.unload(timeout_s=0)
             for other in leaving:
                 other.held = False
-                if self._absent.may_use_gpu(other):
-                    with suppress(SpeechError):
-                        await other.ready("critical")
-                if other.state is not WorkerState.ready:
-                    LOGGER.error("model %s does not come back: %s", other.id, other.reason)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limits.max_hold_s):
+                        await self._back(other)
+                self._gate.open([other.id])
         finally:
             for other in leaving:
                 other.held = False
             self._gate.open([other.id for other in leaving])
+
+    async def _back(self, model: Model) -> None:
+        """Have a model back that made room, for as long as it loads and may come."""
+        model.load_failed = False  # before it left
+        while self._absent.may_use_gpu(model):
+            with suppress(SpeechError):  # a load may take longer than its queue bears with
+                await model.ready("critical")
+            if model.load_failed:
+                LOGGER.error("model %s does not come back: %s", model.id, model.reason)
+            if model.load_failed or model.state is WorkerState.ready:
+                return
+            await asyncio.sleep(RETRY_S)
