@@ -183,6 +183,18 @@ async def test_who_may_not_come_back_is_neither_waited_for_nor_told_as_failed(
     assert (house.gate._shut, caplog.messages) == ({}, [])
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_who_is_spoken_with_already_ends_its_sentences_before_it_is_given_back(
+    *, is_known: bool
+) -> None:
+    model = Guest("big", UNLOADED)
+    house = House(model if is_known else Guest("big"))
+    house.deaf = True
+    with pytest.raises(SpeechError, match="silence"):
+        await house.promote(model)
+    assert model.unloaded == [DRAIN_S if is_known else 0]
+
+
 @pytest.mark.parametrize("stops", [True, False])
 async def test_a_seat_given_back_loads_nothing_for_a_daemon_that_stops(*, stops: bool) -> None:
     async def operation() -> None:

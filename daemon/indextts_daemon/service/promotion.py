@@ -195,10 +195,15 @@ class Promoter:
             self._gate.open([other.id for other in leaving])
 
     async def _give_back(self, model: Model, leaving: Sequence[Model]) -> None:
-        """End the model, and have those back that made room for it, as far as they may come."""
-        limits = self._generations.current.settings.models
+        """End the model, and have those back that made room for it, as far as they may come.
+
+        People may speak with one of the current generation already; they are heard to the end.
+        """
+        current = self._generations.current
+        limits = current.settings.models
+        is_known = current.models.get(model.id) is model
         try:
-            await model.unload(timeout_s=0)
+            await model.unload(timeout_s=limits.drain_timeout_s if is_known else 0)
             for other in leaving:
                 other.held = False
                 with suppress(TimeoutError):
