@@ -1,5 +1,6 @@
 """Whoever has to follow the settings besides the models: doors, the announcement, the log."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
@@ -55,9 +56,11 @@ def _together(changes: Sequence[Change]) -> Change:
         return generation
 
     async def after() -> None:
-        async with AsyncExitStack() as stack:  # one that fails must not keep the others from it
-            for change in reversed(changes):
-                stack.push_async_callback(change.after)
+        """Let nobody wait for another, or be kept from it by one that fails."""
+        afters = [change.after() for change in changes]
+        for failure in await asyncio.gather(*afters, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def give_up() -> None:
         async with AsyncExitStack() as stack:
