@@ -123,33 +123,47 @@ class Announcer:
         self._instance_id = instance_id
         self._version = version
         self._say = say
-        self._told: tuple[object, ...] | None = None  # what is announced; None before the start
+        self._begun = False
+        self._turn = asyncio.Lock()  # of who announces or withdraws
+        self._told: tuple[object, ...] | None = None  # what is announced
         self._announcement: Announcement | None = None
         self._staying: asyncio.Task[None] | None = None
 
     async def start(self, settings: Settings, port: int) -> None:
-        """Announce what the settings say, in place of what is announced."""
-        await self.stop()
-        self._told = _told(settings, port)
-        if not settings.discovery.enabled:
-            return
-        self._announcement = Announcement(
-            name=settings.discovery.name or self._host_name,
-            instance_id=self._instance_id,
-            version=self._version,
-            auth=settings.server.auth,
-        )
-        self._staying = asyncio.create_task(
-            stay_announced(self._announcement, settings.server.host, port, say=self._say)
-        )
+        """Announce what the settings say."""
+        self._begun = True
+        await self.follow(settings, port)
 
     async def follow(self, settings: Settings, port: int) -> None:
-        """Announce anew if anything that is announced has changed since the start."""
-        if self._told is not None and self._told != _told(settings, port):
-            await self.start(settings, port)
+        """Announce anew if anything that is announced has changed; of two calls the later counts.
+
+        Before the start, and once it is to stop, nothing is announced.
+        """
+        told = _told(settings, port)
+        async with self._turn:
+            if not self._begun or told == self._told:
+                return
+            await self._withdraw()
+            self._told = told
+            if not settings.discovery.enabled:
+                return
+            self._announcement = Announcement(
+                name=settings.discovery.name or self._host_name,
+                instance_id=self._instance_id,
+                version=self._version,
+                auth=settings.server.auth,
+            )
+            self._staying = asyncio.create_task(
+                stay_announced(self._announcement, settings.server.host, port, say=self._say)
+            )
 
     async def stop(self) -> None:
         """Say goodbye; harmless when nothing was announced."""
+        self._begun = False
+        async with self._turn:
+            await self._withdraw()
+
+    async def _withdraw(self) -> None:
         self._told = None
         if self._staying is not None:
             self._staying.cancel()

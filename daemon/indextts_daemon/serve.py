@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 from pathlib import Path
 import shutil
@@ -54,12 +54,16 @@ async def listen(services: Services, settings: Settings, stack: AsyncExitStack) 
 
 @dataclass(frozen=True, slots=True)
 class _Afterwards:
-    """Follows the settings in what cannot fail, once they count."""
+    """Follows the settings in what cannot fail, once they count.
+
+    It may take a while until somebody hears: what is told is always what counts by then.
+    """
 
     services: Services
     announcer: Announcer
     doors: Doors
     data_dir: Path
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def follow(self, settings: Settings) -> Change:
         """Log as much, be found and be announced as the settings have it."""
@@ -70,7 +74,7 @@ class _Afterwards:
 
         async def after() -> None:
             await self.tell_where()
-            await self.announcer.follow(settings, self.doors.port)
+            await self.announcer.follow(self.services.pool.settings, self.doors.port)
             if trouble := await language_trouble(self.services):
                 LOGGER.warning("%s", trouble)
 
@@ -78,7 +82,8 @@ class _Afterwards:
 
     async def tell_where(self) -> None:
         """Let the command line know where to ask."""
-        await asyncio.to_thread(tell, self.data_dir, host=self.doors.host, port=self.doors.port)
+        async with self.turn:
+            await asyncio.to_thread(tell, self.data_dir, host=self.doors.host, port=self.doors.port)
 
 
 async def run(

@@ -11,9 +11,11 @@ from zeroconf import BadTypeInNameException, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from indextts_daemon import discovery
+from indextts_daemon.config import Settings, load_settings
 from indextts_daemon.discovery import (
     SERVICE_TYPE,
     Announcement,
+    Announcer,
     announced_addresses,
     stay_announced,
 )
@@ -323,3 +325,72 @@ async def test_a_network_that_fails_is_said_once_and_tried_again(
             await asyncio.sleep(0.1)
             assert network.lines.empty()
         assert (await network.says()).startswith("Announced by zeroconf on ")
+
+
+class Announced:
+    """What is announced, by name; a goodbye takes its time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[str] = []
+        self.goodbye = asyncio.Event()
+        monkeypatch.setattr(discovery, "stay_announced", self._stay)
+        monkeypatch.setattr(Announcement, "withdraw", self._withdraw)
+        self.announcer = Announcer(
+            host_name="home", instance_id="f" * 32, version="1.2.3", say=lambda _: None
+        )
+
+    async def _stay(self, ours: Announcement, *_: object, **__: object) -> None:
+        self.names.append(ours._name)
+        await asyncio.Event().wait()
+
+    async def _withdraw(self, *_: object) -> None:
+        await self.goodbye.wait()
+        self.names.clear()
+
+
+def called(name: str, *, announced: bool = True) -> Settings:
+    flags = {"discovery.name": name, "discovery.enabled": announced}
+    return load_settings(file=None, environment={}, flags=flags)
+
+
+async def rest() -> None:
+    for _ in range(9):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_the_last_settings_are_announced_though_those_before_are_still_being_withdrawn(
+    monkeypatch: pytest.MonkeyPatch, *, announced: bool
+) -> None:
+    lan = Announced(monkeypatch)
+    await lan.announcer.start(called("attic"), 8818)
+    await rest()
+    assert lan.names == ["attic"]
+    edits = [called("cellar"), called("kitchen", announced=announced)]
+    following = [asyncio.ensure_future(lan.announcer.follow(edit, 8818)) for edit in edits]
+    await rest()
+    lan.goodbye.set()
+    await asyncio.gather(*following)
+    await rest()
+    assert lan.names == (["kitchen"] if announced else [])
+    await lan.announcer.stop()
+
+
+async def test_nothing_is_announced_before_the_start_or_once_it_is_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lan = Announced(monkeypatch)
+    await lan.announcer.follow(called("early"), 8818)
+    await lan.announcer.start(called("attic"), 8818)
+    await rest()
+    assert lan.names == ["attic"]
+    following = asyncio.ensure_future(lan.announcer.follow(called("cellar"), 8818))
+    await rest()
+    stopping = asyncio.ensure_future(lan.announcer.stop())
+    await rest()
+    lan.goodbye.set()
+    await asyncio.gather(following, stopping)
+    await lan.announcer.follow(called("late"), 8818)
+    await rest()
+    assert lan.names == []
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]

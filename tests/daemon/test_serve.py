@@ -14,21 +14,24 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
 
 from indextts_daemon.compose import build
-from indextts_daemon.config import Source, load_settings, settings_history
+from indextts_daemon.config import Settings, Source, load_settings, settings_history
 from indextts_daemon.discovery import Announcer, announced_addresses
 from indextts_daemon.errors import SettingsError
 from indextts_daemon.identity import Identity, Pairing
 from indextts_daemon.lookout import look_around
-from indextts_daemon.serve import listen, own_command, run
+from indextts_daemon.serve import _Afterwards, listen, own_command, run
 from indextts_daemon.service.health import Health
 from indextts_daemon.service.settings_file import SettingsFile
 from indextts_daemon.service.synthesizer import Synthesizer
+from indextts_daemon.whereabouts import known, tell
 from tests.daemon.door import Opener, until
 from tests.daemon.recordings import RATE, encoded, heart
 from tests.daemon.running import RunningDaemon
@@ -178,6 +181,39 @@ async def test_without_ipv6_only_its_wildcard_is_left_out(
         await listened("::")
     with pytest.raises(SettingsError, match="not supported"):
         await listened("127.0.0.1", "::1")
+
+
+async def test_an_edit_that_is_followed_late_tells_what_counts_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note of where it listens takes longer to write for the first edit than for the next."""
+    first, last = (
+        load_settings(file=None, environment={}, flags={"server.port": port, "language": "de"})
+        for port in (9001, 9002)
+    )
+    announced: list[tuple[Settings, int]] = []
+
+    async def follow(settings: Settings, port: int) -> None:
+        announced.append((settings, port))
+
+    def slowly(folder: Path, *, host: str, port: int) -> None:
+        if port == 9001:
+            time.sleep(0.3)
+        tell(folder, host=host, port=port)
+
+    monkeypatch.setattr("indextts_daemon.serve.tell", slowly)
+    services: Any = SimpleNamespace(pool=SimpleNamespace(settings=first))
+    doors: Any = SimpleNamespace(host="127.0.0.1", port=9001)
+    monkeypatch.setattr("indextts_daemon.serve.language_trouble", AsyncMock(return_value=""))
+    announcer: Any = SimpleNamespace(follow=follow)
+    afterwards = _Afterwards(services, announcer, doors, tmp_path)
+    changes = [await afterwards.follow(settings) for settings in (first, last)]
+    late = asyncio.ensure_future(changes[0].after())
+    await asyncio.sleep(0.05)
+    services.pool.settings, doors.port = last, 9002
+    await asyncio.gather(late, changes[1].after())
+    assert announced == [(last, 9002)] * 2
+    assert known(tmp_path) == ("127.0.0.1", 9002)
 
 
 def test_an_unusable_data_folder_says_so(tmp_path: Path) -> None:
