@@ -242,6 +242,7 @@ class House:
         assert not gate._shut, "the gate stayed shut"
         assert not gate.waiting
         assert not [model.id for model in services.pool if model.held], "a model stayed held"
+        assert not services.generations.newcomers, "somebody is about to come in for ever"
         assert not [model.id for model in services.pool if model.busy], "a queue stayed busy"
         if services.sharing.paused:
             there = [model.id for model in services.pool if model.worker is not None]

@@ -166,6 +166,11 @@ class House:
     card: int | None = None
     needs: Needs = field(default_factory=Needs)
     asked: tuple[str, ...] = ()
+    newcomers: set[Any] = field(default_factory=set)
+
+    @property
+    def residents(self) -> tuple[Any, ...]:
+        return (*self.models.values(), *self.newcomers)
 
     @property
     def current(self) -> Any:
@@ -182,7 +187,7 @@ class House:
         return MemoryGuard(self, self.needs, card_free=card_free)  # type: ignore[arg-type]
 
     async def decided(self, spec: WorkerSpec, replaced: str | None = None) -> Decision:
-        models = list(self.models.values())
+        models = list(self.residents)
         taken = None if replaced is None else self.models[replaced]
         entrance = await self.guard().entrance(spec, residents=models, replaced=taken)
         return Decision(
@@ -330,6 +335,21 @@ async def test_all_models_together_hold_no_more_than_the_budget() -> None:
     house.flags = {"models.memory_budget_gib": 12.0}
     with pytest.raises(InsufficientMemoryError):
         await house.decided(indextts("new"))
+
+
+async def test_who_is_about_to_come_in_counts_and_does_not_make_room() -> None:
+    newer = loaded("big", gpu=6)  # it is heard just now, in the place of the one before
+    models = {
+        "big": Loaded("big", indextts("big"), present=False),
+        "new": Loaded("new", indextts("new"), present=False),
+    }
+    house = House(models, "big", {"models.memory_budget_gib": 12.0}, card=80 * GIB)
+    house.needs.note(indextts("new"), Need(resident=0, gpu=6 * GIB))
+    house.newcomers, house.default = {newer}, "new"
+    with pytest.raises(InsufficientMemoryError):
+        await house.guard().make_room(models["new"])  # type: ignore[arg-type]
+    house.newcomers = set()
+    await house.guard().make_room(models["new"])  # type: ignore[arg-type]
 
 
 async def test_needs_are_noted_and_kept(tmp_path: Path) -> None:

@@ -183,6 +183,20 @@ async def test_who_may_not_come_back_is_neither_waited_for_nor_told_as_failed(
     assert (house.gate._shut, caplog.messages) == ({}, [])
 
 
+async def test_who_has_a_seat_counts_as_there_until_it_is_taken_or_given_back() -> None:
+    house = House(Guest("big"), Guest("small"))
+    first, second = Guest("big", UNLOADED), Guest("small", UNLOADED)
+    seats = [await house.promote(one) for one in (first, second)]
+    assert [*house.residents][-1] is first
+    await seats[0].take()
+    await seats[1].give_back()
+    assert house.generations.newcomers == set()
+    house.deaf = True
+    with pytest.raises(SpeechError, match="silence"):
+        await house.promote(first)
+    assert house.generations.newcomers == set()
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_who_is_spoken_with_already_ends_its_sentences_before_it_is_given_back(
     *, is_known: bool

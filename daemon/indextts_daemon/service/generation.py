@@ -62,8 +62,14 @@ class Generations:
 
     def __init__(self, first: Generation) -> None:
         self.current = first
+        self.newcomers: set[Model] = set()  # they are loaded and heard, and may not count yet
         self._bindings: set[Binding] = set()
         self._left = asyncio.Event()  # somebody let go of something
+
+    @property
+    def residents(self) -> tuple[Model, ...]:
+        """All models that may hold memory: those that count, and who is about to."""
+        return tuple(dict.fromkeys((*self.current.models.values(), *self.newcomers)))
 
     @contextmanager
     def bound(self) -> Iterator[Binding]:

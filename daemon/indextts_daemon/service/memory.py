@@ -174,9 +174,8 @@ class MemoryGuard:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
         async with self._turn:
             while True:
-                current = self._generations.current
                 others = [
-                    one for one in current.models.values() if one is not model and one.present
+                    one for one in self._generations.residents if one is not model and one.present
                 ]
                 entrance = await self.entrance(model.spec, residents=others, replaced=None)
                 if not entrance.leaving:
@@ -204,7 +203,10 @@ class MemoryGuard:
         """Say what a loaded model holds; one that is loading holds what it is known to need."""
         current = self._generations.current
         held = _measured(model) or self._needs.of(model.spec) or Need(resident=0)
-        needed = model.id == current.default or model.id in current.settings.models.pinned
+        needed = (
+            model.id in {current.default, *current.settings.models.pinned}
+            or model in self._generations.newcomers
+        )
         return Held(
             id=model.id,
             everywhere=held.resident + (held.gpu or 0),

@@ -119,6 +119,7 @@ class Promoter:
         entrance = await self._entrance(model, replaced)
         running.detail(mode=entrance.mode, why=entrance.reason)
         leaving, kept = tuple(entrance.leaving), model.kept
+        self._generations.newcomers.add(model)
         try:
             if leaving:
                 await self._make_room(leaving, running)
@@ -141,9 +142,7 @@ class Promoter:
 
     async def _entrance(self, model: Model, replaced: Model | None) -> Entrance:
         residents = [
-            other
-            for other in self._generations.current.models.values()
-            if other is not model and other.present
+            other for other in self._generations.residents if other is not model and other.present
         ]
         return await self._room.entrance(model.spec, residents=residents, replaced=replaced)
 
@@ -180,6 +179,7 @@ class Promoter:
         running.detail(canary=dict(await self._audience.hear(model, running.say)))
 
     async def _take(self, model: Model, leaving: Sequence[Model]) -> None:
+        self._generations.newcomers.discard(model)
         for other in leaving:
             other.held = False
         self._gate.open([other.id for other in leaving])
@@ -190,6 +190,7 @@ class Promoter:
         try:
             await model.unload(timeout_s=0)
         finally:
+            self._generations.newcomers.discard(model)
             for other in leaving:
                 other.held = False
             self._gate.open([other.id for other in leaving])
@@ -204,6 +205,7 @@ class Promoter:
         is_known = current.models.get(model.id) is model
         try:
             await model.unload(timeout_s=limits.drain_timeout_s if is_known else 0)
+            self._generations.newcomers.discard(model)
             for other in leaving:
                 other.held = False
                 with suppress(TimeoutError):
@@ -211,6 +213,7 @@ class Promoter:
                         await self._back(other)
                 self._gate.open([other.id])
         finally:
+            self._generations.newcomers.discard(model)
             for other in leaving:
                 other.held = False
             self._gate.open([other.id for other in leaving])
