@@ -17,7 +17,7 @@ from indextts_daemon.service.operations import Result
 from indextts_daemon.service.sharing import ResumeFirstError
 from indextts_daemon.storage import atomic_write
 from indextts_daemon.worker.handle import WorkerState
-from tests.daemon.shared_card import CORE, DRAIN_S, House, make_house, settle
+from tests.daemon.shared_card import CORE, DRAIN_S, GIB, Guest, House, make_house, settle
 
 READY, UNLOADED, LOADING = WorkerState.ready, WorkerState.unloaded, WorkerState.loading
 GAME = 77
@@ -413,6 +413,24 @@ async def test_a_game_that_comes_and_goes_makes_the_voice_flap_once_a_minute_at_
         (play if second % 30 < 5 else stop_playing)(house)
         await house.ticks(1)
     assert 2 <= house.model.loads <= 10
+
+
+async def test_a_model_that_takes_the_place_of_another_is_no_game_to_a_driver_that_tells_nothing(
+    house: House,
+) -> None:
+    house.screen.tells = False
+    await house.ticks(2)
+    newer = Guest(house.clock, house.model.spec, state=LOADING, memory_bytes=11 * GIB)
+    residents: set[Any] = house.generations.newcomers
+    residents.add(newer)
+    house.model.state, house.screen.others[99] = UNLOADED, 11
+    await house.ticks(10)
+    newer.state = READY
+    await house.ticks(10)
+    assert house.sharing.paused is None
+    play(house, 3.5)
+    await house.ticks(4)
+    assert house.sharing.paused is not None
 
 
 async def test_without_a_driver_the_watch_does_nothing(house: House) -> None:

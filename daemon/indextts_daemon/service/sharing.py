@@ -223,10 +223,10 @@ class Sharing:
         )
 
     def _concerned(self) -> Iterator[Resident]:
-        """Yield the models that have a use for the card now."""
+        """Yield the models that have a use for the card now, also those that do not count yet."""
         current = self._generations.current
         staying = {current.default, *current.settings.models.pinned}
-        for model in self._models():
+        for model in self._generations.residents:
             wanted = model.id in staying or model.state is not WorkerState.unloaded
             if wanted and on_card(model) and model.spec.options.get("device") != "cpu":
                 yield model
