@@ -72,13 +72,16 @@ async def first_words(services: Services) -> str:
 
 
 async def language_trouble(services: Services) -> str:
-    """Say so if no voice speaks the household's language, as far as can be known."""
+    """Say so if no voice speaks the household's language, as far as is known.
+
+    No model but the fallback is loaded for it: a warning is not worth a place on the card.
+    """
     home, pool = services.about.language, services.pool
-    if pool.default.info is None:
+    if any(model.info is None and model.id != FALLBACK for model in pool):
         return ""
     spoken: list[str] = []
     for model in pool:
-        if model.info is None and services.sharing.may_use_gpu(model):
+        if model.info is None:
             with suppress(SpeechError):
                 await model.ready()
         spoken += _languages(model)

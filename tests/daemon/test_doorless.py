@@ -11,6 +11,7 @@ from indextts_daemon.config import load_settings
 from indextts_daemon.doorless import first_words, language_trouble
 from indextts_daemon.service.queue import JobQueue
 from indextts_daemon.service.routing import SpeechOrder
+from indextts_daemon.service.versions import FAKE_FILE
 from indextts_daemon.speech import AudioChunk
 from tests.daemon.door import Door, Opener, until
 
@@ -66,6 +67,17 @@ async def test_a_language_that_nobody_speaks_is_said_with_those_there_are(
         said = await language_trouble(door.services)
     assert said.startswith("No voice speaks the household's language, Dutch.")
     assert "setting `language` to one of: en, de, zh, " in said
+
+
+async def test_a_model_that_may_speak_the_language_is_not_loaded_for_a_warning(
+    open_door: Opener, tmp_path: Path
+) -> None:
+    (tmp_path / "models/other").mkdir(parents=True)
+    (tmp_path / "models/other" / FAKE_FILE).write_text("generation: 2")
+    async with open_door(language="nl") as door:
+        other = door.services.pool.get("other")
+        assert await language_trouble(door.services) == ""
+        assert (other.kept, other.worker) == (False, None)
 
 
 async def test_without_a_daemon_it_waits_for_as_long_as_the_model_loads(
