@@ -99,8 +99,8 @@ def _speaks_already(canary: Canary, status: Status, models: Collection[Model]) -
 
 
 def _tells(canary: Canary | None, problem: str) -> bool:
-    """Whether the problem is why the canary failed, perhaps said again of the same files."""
-    return canary is not None and canary.failed in problem
+    """Whether the problem is a part of why the canary failed, or says that again."""
+    return canary is not None and (problem in canary.failed or canary.failed in problem)
 
 
 @callback

@@ -275,6 +275,13 @@ async def test_what_befell_a_model_is_named_unless_its_failed_version_tells_it(
 ) -> None:
     torn = "The files of indextts-2-5 are not whole any more."
     again = f"indextts-2 failed with these files already: {CANARY.failed}"
+    canary = replace(CANARY, failed=f"It failed. {CANARY.failed} It did not end.")
+    for told, problems in ((CANARY, (CANARY.failed, again)), (canary, ("It did not end.",))):
+        reload = Reload(result="rejected", problems=problems)
+        client.status.return_value = replace(STATUS, canary=told, last_reload={"models": reload})
+        await loaded.runtime_data.async_refresh()
+        assert set(issues(hass)) == {"canary_failed"}
+
     reload = Reload(result="rejected", problems=(CANARY.failed, again, torn))
     client.status.return_value = replace(STATUS, canary=CANARY, last_reload={"models": reload})
     await loaded.runtime_data.async_refresh()
