@@ -53,6 +53,9 @@ CASES: list[tuple[Room, list[Held], Mode | None, tuple[str, ...]]] = [
     (room(free=2), [held("busy", 9.5, may_leave=False), OLD], Mode.in_place, ("old",)),
     (room(free=2), [held("a", 5), held("b", 5), held("c", 5)], Mode.side_by_side, ("a", "b")),
     (room(free=0), [held("idle", 1.5), OLD], Mode.in_place, ("old", "idle")),
+    (room(free=1), [held("none", 0), held("idle", 11), OLD], Mode.side_by_side, ("idle",)),
+    (room(free=1), [held("none", 0), held("idle", 1), OLD], Mode.in_place, ("old", "idle")),
+    (room(free=0), [held("a", 5), held("b", 2), held("c", 7)], Mode.side_by_side, ("a", "c")),
     (room(budget=21.5), [OLD], Mode.side_by_side, ()),
     (room(budget=21), [OLD], Mode.in_place, ("old",)),
     (room(budget=11), [OLD], None, ()),
@@ -125,12 +128,26 @@ def test_whatever_is_decided_fits_and_nobody_leaves_who_may_not(
     going = {one.id: one for one in people if one.id in decision.leaving}
     assert all(one.may_leave or one.id == replaced for one in going.values())
     assert (replaced in going) == (decision.mode is Mode.in_place)
+    assert all(may_not_stay(one, going, need, there, people) for one in going.values())
     wanted = need * GIB * MARGIN
     if there.free is not None:
         assert there.free + sum(one.here for one in going.values()) >= wanted - 1
     if there.budget is not None:
         left = sum(one.everywhere for one in people if one.id not in going)
         assert there.budget - left >= wanted - 1
+
+
+def may_not_stay(
+    one: Held, going: dict[str, Held], need: float, there: Room, people: list[Held]
+) -> bool:
+    """Tell whether it does not fit if this one stays."""
+    wanted = max(1, round(round(need * GIB) * MARGIN))
+    staying = [other for other in people if other is one or other.id not in going]
+    freed = sum(other.here for other in going.values() if other is not one)
+    return (there.free is not None and there.free + freed < wanted) or (
+        there.budget is not None
+        and there.budget - sum(other.everywhere for other in staying) < wanted
+    )
 
 
 @dataclass(eq=False)
@@ -276,6 +293,21 @@ async def test_only_who_is_of_no_use_now_makes_room_and_the_longest_unused_first
     two.flags |= {"sharing.free_gib": 4.0}
     with pytest.raises(InsufficientMemoryError):
         await two.decided(indextts("new"))
+
+
+async def test_the_voice_of_last_resort_speaks_on_while_others_make_room() -> None:
+    small = Footprint(resident=GIB // 4)
+    models = {
+        "embedded": Loaded("embedded", WorkerSpec(model="embedded", engine="embedded"), small),
+        "idle": loaded("idle", gpu=1, last_used_at=1),
+        "big": loaded("big", gpu=6, last_used_at=2),
+    }
+    house = House(models, "big", card=0)
+    house.needs.note(indextts("big", weights="b"), Need(resident=0, gpu=round(4.5 * GIB)))
+    assert (await house.decided(indextts("big", weights="b"), "big")).leaving == ("big", "idle")
+    house.card, house.flags = 80 * GIB, {"models.memory_budget_gib": 12.3}
+    with pytest.raises(InsufficientMemoryError):
+        await house.decided(indextts("big", weights="b"))
 
 
 @pytest.mark.parametrize("comes", [False, True])

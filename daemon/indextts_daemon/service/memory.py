@@ -13,6 +13,7 @@ from .headroom import available
 from .models import Model
 from .needs import Need, Needs, estimated
 from .promotion import Entrance
+from .routing import FALLBACK
 
 GIB = 2**30
 MARGIN = 1.15  # of what was measured: a long sentence takes more than the first one did
@@ -74,21 +75,19 @@ def decide(
     if fits(()):
         return Decision(mode=Mode.side_by_side, why=_why(need, room, "It fits beside the others."))
     idle = [one for one in residents if one.may_leave and one.id != replaced]
-    for count in range(1, len(idle) + 1):
-        if fits(idle[:count]):
-            return Decision(
-                mode=Mode.side_by_side,
-                why=_why(need, room, "It fits once who is not in use has left."),
-                leaving=tuple(one.id for one in idle[:count]),
-            )
+    if (leaving := _fewest(fits, idle)) is not None:
+        return Decision(
+            mode=Mode.side_by_side,
+            why=_why(need, room, "It fits once who is not in use has left."),
+            leaving=leaving,
+        )
     going = [one for one in residents if one.id == replaced]
-    for count in range(len(idle) + 1) if going else ():
-        if fits([*going, *idle[:count]]):
-            return Decision(
-                mode=Mode.in_place,
-                why=_why(need, room, "It fits only in the place of the one before."),
-                leaving=tuple(one.id for one in (*going, *idle[:count])),
-            )
+    if going and (leaving := _fewest(fits, idle, going)) is not None:
+        return Decision(
+            mode=Mode.in_place,
+            why=_why(need, room, "It fits only in the place of the one before."),
+            leaving=leaving,
+        )
     raise InsufficientMemoryError(
         _why(need, room, "There is too little memory for this model, whichever other one leaves.")
     )
@@ -107,6 +106,19 @@ class _Fit:
         return (free is None or free + freed >= self._wanted) and (
             budget is None or budget - left >= self._wanted
         )
+
+
+def _fewest(fits: _Fit, idle: Sequence[Held], going: Sequence[Held] = ()) -> tuple[str, ...] | None:
+    """Name who leaves: those `going`, and who of the idle is needed besides; None if no use."""
+    for count in range(len(idle) + 1):
+        leaving = [*going, *idle[:count]]
+        if not fits(leaving):
+            continue
+        for one in reversed(idle[:count]):
+            without = [other for other in leaving if other is not one]
+            leaving = without if fits(without) else leaving
+        return tuple(one.id for one in leaving)
+    return None
 
 
 def _why(need: int | None, room: Room, verdict: str) -> str:
@@ -204,7 +216,7 @@ class MemoryGuard:
         current = self._generations.current
         held = _measured(model) or self._needs.of(model.spec) or Need(resident=0)
         needed = (
-            model.id in {current.default, *current.settings.models.pinned}
+            model.id in {current.default, FALLBACK, *current.settings.models.pinned}
             or model in self._generations.newcomers
         )
         return Held(
