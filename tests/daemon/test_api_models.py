@@ -77,6 +77,24 @@ async def test_a_version_is_activated_and_rolled_back_and_each_is_heard(
         assert (states["main"][0], states["b"][0]) == ("active", "previous")
 
 
+async def test_a_choice_that_an_edit_has_made_void_is_not_told_as_active(
+    house: Path, open_door: Opener
+) -> None:
+    async with open_door(engine=None) as door:
+        document = "engine: fake\n"
+        yaml = {"Content-Type": "application/yaml"}
+        async with door.session.put("/v1/config", data=document, headers=yaml) as response:
+            assert response.status == 200, await response.text()
+        await post(door, "fake/activate", 200, {"version": "b"})
+        assert (await versions(door))["b"][0] == "active"
+        document = "engine: fake\nindextts: {model: /nowhere}\n"
+        async with door.session.put("/v1/config", data=document, headers=yaml) as response:
+            assert response.status == 200, await response.text()
+        assert await generation(door) == 1
+        states = await versions(door)
+        assert (states["main"][0], states["b"][0]) == ("active", "candidate")
+
+
 async def test_a_version_that_does_not_sing_is_refused_with_figures_and_nothing_changes(
     house: Path, open_door: Opener
 ) -> None:
@@ -215,6 +233,8 @@ async def test_the_command_line_is_told_from_others(door: Door) -> None:
 
 async def test_what_lies_in_no_folder_is_its_own_only_version(door: Door) -> None:
     assert await versions(door) == {"main": ("active", "")}
+    chosen = door.services.versions
+    chosen.activation = chosen.activation.activate("embedded", "b")  # under settings of long ago
     assert await versions(door, "embedded") == {"main": ("active", "")}
     async with door.session.get("/v1/models/zork/versions") as response:
         assert response.status == 404

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from indextts_daemon.checkpoints.layout import LayoutError
+from indextts_daemon.config import load_settings
 from indextts_daemon.service import versions as room
 from indextts_daemon.service.activation import MAIN, Activation
 from indextts_daemon.service.versions import (
@@ -21,6 +22,8 @@ from indextts_daemon.service.versions import (
     Versions,
 )
 from tests.daemon.rooms import shut
+
+SETTINGS = load_settings(file=None, environment={}, flags={"engine": "fake"})
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_a_fake_version_that_is_not_whole_cannot_be_loaded(shelf: Path, content:
     versions = Versions(shelf)
     [found] = versions.of("kitchen")
     assert found.trouble
-    assert versions.standing(found) == (Standing.failed, found.trouble)
+    assert versions.standing(found, SETTINGS) == (Standing.failed, found.trouble)
     with pytest.raises(VersionIncompleteError):
         versions.find("kitchen", "b")
 
@@ -190,18 +193,31 @@ def test_each_version_has_one_standing(shelf: Path) -> None:
     failed = versions.find("kitchen", "d")
     versions.activation = (
         Activation()
+        .under(SETTINGS)
         .activate("kitchen", "b")
         .activate("kitchen", "c")
         .fail("kitchen", "d", revision=failed.revision, reason="It was silent.")
     )
-    assert {found.name: versions.standing(found) for found in versions.of("kitchen")} == {
+    assert {found.name: versions.standing(found, SETTINGS) for found in versions.of("kitchen")} == {
         MAIN: (Standing.candidate, ""),
         "b": (Standing.previous, ""),
         "c": (Standing.active, ""),
         "d": (Standing.failed, "It was silent."),
     }
     (shelf / "kitchen.d" / FAKE_FILE).write_text("generation: 5")
-    assert versions.standing(versions.find("kitchen", "d")) == (Standing.candidate, "")
+    assert versions.standing(versions.find("kitchen", "d"), SETTINGS) == (Standing.candidate, "")
+
+
+def test_what_was_chosen_under_other_settings_is_not_told_as_active(shelf: Path) -> None:
+    for name in ("kitchen", "kitchen.b"):
+        fake(shelf, name)
+    versions = Versions(shelf)
+    versions.activation = Activation().under(SETTINGS).activate("kitchen", "b")
+    edited = load_settings(file=None, environment={}, flags={"engine": "embedded"})
+    assert {found.name: versions.standing(found, edited) for found in versions.of("kitchen")} == {
+        MAIN: (Standing.active, ""),
+        "b": (Standing.candidate, ""),
+    }
 
 
 def test_what_was_chosen_outlives_the_daemon(shelf: Path, tmp_path: Path) -> None:

@@ -23,11 +23,12 @@ DESCRIPTION = (
 async def versions(request: web.Request) -> web.Response:
     """List a model's versions and what each is: active, previous, candidate or failed."""
     services, model = request.app[SERVICES], request.match_info["id"]
+    settings = services.generations.current.settings
     found = await asyncio.to_thread(services.versions.of, model)
     listed: list[dict[str, object]] = [
         {"version": version.name, "revision": version.revision, "state": state, "reason": reason}
         for version in found
-        for state, reason in [services.versions.standing(version)]
+        for state, reason in [services.versions.standing(version, settings)]
     ]
     served = services.generations.current.models.get(model)
     if served is None and not found:
@@ -92,7 +93,7 @@ def _elsewhere(services: Services, model: str) -> dict[str, object]:
     """Describe what is served and lies in no folder of versions, such as the embedded voices."""
     served = services.generations.current.models[model]
     return {
-        "version": services.versions.activation.version(model),
+        "version": served.spec.version,
         "revision": served.info.revision if served.info is not None else "",
         "state": Standing.active,
         "reason": "",

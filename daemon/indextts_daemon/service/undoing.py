@@ -30,7 +30,8 @@ def undoing(
 
     def model(id_: str) -> str:
         wish = ModelsWish(action="rollback", model=id_)
-        if id_ not in versions.activation.before:  # its files were replaced: nothing came before
+        chosen = versions.activation.under(generations.current.settings)
+        if id_ not in chosen.before:  # its files were replaced: nothing came before
             wish = ModelsWish(action="activate", model=FALLBACK)
         reloader.start(
             "models",

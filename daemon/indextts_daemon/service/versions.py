@@ -19,7 +19,7 @@ import yaml
 
 from indextts_daemon.checkpoints.layout import LayoutError, find
 from indextts_daemon.checkpoints.revision import revision_of
-from indextts_daemon.config import VOICE_ID
+from indextts_daemon.config import VOICE_ID, Settings
 from indextts_daemon.errors import InvalidRequestError, SpeechError
 from indextts_daemon.storage import atomic_write
 
@@ -111,9 +111,9 @@ class Versions:
             param="version",
         )
 
-    def standing(self, version: Version) -> tuple[Standing, str]:
+    def standing(self, version: Version, settings: Settings) -> tuple[Standing, str]:
         """Return what a version is now, and in a sentence what is wrong with it, if anything."""
-        chosen, model = self.activation, version.model
+        chosen, model = self.activation.under(settings), version.model
         failure = chosen.failure(model, version.name, revision=version.revision)
         reason = version.trouble or failure
         before = chosen.before.get(model)
