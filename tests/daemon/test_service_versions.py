@@ -136,32 +136,41 @@ class Published:
     converted = False
 
 
-@pytest.mark.parametrize(("name", "rests"), [(MAIN, False), ("b", False), ("b", True)])
-def test_published_files_are_only_taken_once_nothing_changes_any_more(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, rests: bool
-) -> None:
-    folder = shelf / ("big" if name == MAIN else "big.b")
-    (folder / "official").mkdir(parents=True)
-    (folder / "official/gpt.pth").write_bytes(b"1")
+@pytest.fixture
+def published(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put two versions on the shelf that come as they were published, and are just here."""
+    for name in ("big", "big.b"):
+        (shelf / name / "official").mkdir(parents=True)
+        (shelf / name / "official/gpt.pth").write_bytes(b"1")
     monkeypatch.setattr(room, "find", lambda _: Published())
     monkeypatch.setattr(room, "revision_of", lambda _: "weights")
+    return shelf
+
+
+@pytest.mark.parametrize(("name", "rests"), [(MAIN, False), ("b", False), ("b", True)])
+def test_published_files_are_only_chosen_once_nothing_changes_any_more(
+    published: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, rests: bool
+) -> None:
     now = time.time() + (room.SETTLE_S + 1 if rests else 0)
     monkeypatch.setattr(room.time, "time", lambda: now)
-    [found] = Versions(shelf).of("big")
-    assert bool(found.trouble) == (name == "b" and not rests)
-    assert found.revision == ("" if found.trouble else "weights")
+    if name == "b" and not rests:
+        with pytest.raises(VersionIncompleteError, match="may not all be here yet"):
+            Versions(published).find("big", name)
+    else:
+        assert Versions(published).find("big", name).revision == "weights"
 
 
-def test_an_old_date_does_not_make_a_file_that_has_just_come_old(
-    shelf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (shelf / "big.b").mkdir()
-    copied = shelf / "big.b/gpt.pth"
-    copied.write_bytes(b"1")
-    os.utime(copied, (0, 0))
-    os.utime(shelf / "big.b", (0, 0))
-    monkeypatch.setattr(room, "find", lambda _: Published())
-    assert Versions(shelf).of("big")[0].trouble
+def test_published_files_are_followed_as_soon_as_the_watch_tells_of_them(published: Path) -> None:
+    """It has waited until they were at rest, and tells only once."""
+    told = [(found.name, found.revision, found.trouble) for found in Versions(published).of("big")]
+    assert told == [(MAIN, "weights", ""), ("b", "weights", "")]
+
+
+def test_an_old_date_does_not_make_a_file_that_has_just_come_old(published: Path) -> None:
+    for path in (published / "big.b", *(published / "big.b").rglob("*")):
+        os.utime(path, (0, 0))
+    with pytest.raises(VersionIncompleteError, match="may not all be here yet"):
+        Versions(published).find("big", "b")
 
 
 def test_what_is_wrong_with_a_checkpoint_is_its_trouble(

@@ -95,12 +95,13 @@ class Versions:
         )
 
     def find(self, model: str, version: str) -> Version:
-        """Return a version that can be loaded. Reads the disk.
+        """Return a version that can be chosen: one whose files are all there. Reads the disk.
 
         Raises VersionNotFoundError, VersionIncompleteError.
         """
-        for found in self.of(model):
-            if found.name == version:
+        for id_, name, folder in self._folders():
+            if (id_, name) == (model, version):
+                found = _version(id_, name, folder, at_rest=True)
                 if found.trouble:
                     raise VersionIncompleteError(found.trouble, param="version")
                 return found
@@ -157,8 +158,8 @@ def revision_in(folder: Path) -> str:
     return _version("", MAIN, folder).revision
 
 
-def _version(model: str, name: str, folder: Path) -> Version:
-    """Look at one folder."""
+def _version(model: str, name: str, folder: Path, *, at_rest: bool = False) -> Version:
+    """Look at one folder; insist on rest where nobody has waited until its files were all there."""
     fake = folder / FAKE_FILE
     engine = "fake" if os.path.lexists(fake) else "indextts"
     told = Version(model=model, name=name, folder=folder, engine=engine)
@@ -166,7 +167,7 @@ def _version(model: str, name: str, folder: Path) -> Version:
         if engine == "fake":
             return replace(told, revision=_fake_revision(fake))
         found = find(folder)
-        if name != MAIN and not found.converted:
+        if at_rest and name != MAIN and not found.converted:
             _insist_on_rest(folder)
         return replace(told, revision=revision_of(found))
     except (LayoutError, VersionIncompleteError) as err:
