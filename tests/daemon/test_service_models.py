@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 import os
 import signal
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +110,26 @@ async def test_a_model_has_no_process_until_one_is_needed() -> None:
         started_at = here.figure("worker_start_time_seconds")
         assert started_at is not None
         assert abs(time.time() - started_at) < 60
+
+
+async def test_a_model_whose_memory_nobody_tells_speaks_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hang(_: int) -> None:
+        asked.append(None)
+        answers.wait(60)
+
+    asked: list[None] = []
+    answers = threading.Event()
+    monkeypatch.setattr("indextts_daemon.worker.handle._MEASURE_S", 0.05)
+    monkeypatch.setattr(models, "held_by", hang)
+    try:
+        async with real_model() as here, asyncio.timeout(30):
+            await here.model.ready()
+            assert (here.model.memory_bytes, len(asked)) == (None, 1)
+            assert await speak(here, "Hello.") == "spoken"
+    finally:
+        answers.set()
 
 
 async def test_many_who_need_it_at_once_share_one_process() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -401,7 +402,7 @@ async def test_what_a_worker_holds_is_known_once_it_is_ready(start: Starter) -> 
 
     spec = WorkerSpec(model="fake", engine="fake", options={"memory_mib": 64})
     large = WorkerHandle(spec, gpu_bytes=gpu_bytes)
-    assert large.memory_bytes() is None
+    assert await large.held() is None
     await large.start()
     small = await start()
     try:
@@ -413,13 +414,33 @@ async def test_what_a_worker_holds_is_known_once_it_is_ready(start: Starter) -> 
         assert (before.scarce, other.scarce) == (5 << 30, other.resident)
         assert 60 <= (before.resident - other.resident) >> 20 <= 70
         await whole(submit(large, "{{oom once}}Give it back."))
-        assert await asyncio.to_thread(large.memory_bytes) == 5 << 30
-        assert large.footprint is not None
-        assert before.resident - large.footprint.resident > 50 << 20
-        assert await asyncio.to_thread(small.memory_bytes) == small.footprint.resident
+        after = await large.held()
+        assert after is not None
+        assert before.resident - after.resident > 50 << 20
     finally:
         await large.stop(timeout_s=0)
-    assert large.memory_bytes() is None
+    assert await large.held() is None
+
+
+async def test_a_driver_that_hangs_keeps_no_worker_from_being_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gpu_bytes(_: int) -> int:
+        asked.set()
+        answers.wait()
+        return 5 << 30
+
+    monkeypatch.setattr("indextts_daemon.worker.handle._MEASURE_S", 0.05)
+    asked, answers = threading.Event(), threading.Event()
+    worker = WorkerHandle(WorkerSpec(model="fake", engine="fake"), gpu_bytes=gpu_bytes)
+    try:
+        async with asyncio.timeout(30):
+            await worker.start()
+        assert asked.is_set()
+        assert (worker.state, worker.footprint) == (WorkerState.ready, None)
+    finally:
+        answers.set()
+        await worker.stop(timeout_s=0)
 
 
 async def test_patience_with_a_load_may_be_changed_while_it_lasts() -> None:

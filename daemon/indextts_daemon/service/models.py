@@ -340,7 +340,7 @@ class Model:
             self._note_failure(err)
             return False
         ready_at = time.monotonic()
-        self.memory_bytes = await asyncio.to_thread(worker.memory_bytes)
+        self.memory_bytes = worker.footprint and worker.footprint.scarce
         self._welcome(self.info, ready_at - born)
         reason = await worker.wait_closed()
         why = worker.reason or f"Its process ended ({reason})."

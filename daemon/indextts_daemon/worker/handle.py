@@ -6,6 +6,7 @@ Knows no engine and no HTTP.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 import itertools
@@ -53,6 +54,7 @@ __all__ = [
 _WATCH_S = 1.0
 _LEAST_SILENCE_S = 3.0  # heartbeats come once a second: fewer missing ones say nothing
 _STATS_TIMEOUT_S = 5.0
+_MEASURE_S = 2.0
 
 
 class WorkerState(StrEnum):
@@ -105,7 +107,7 @@ class WorkerHandle:
         self.spec = spec
         self.info: ModelInfo | None = None
         self.reason: str | None = None  # why it failed, for people
-        self.footprint: Footprint | None = None  # as last measured, first when it was ready
+        self.footprint: Footprint | None = None  # when it was ready, if that was told
         self.started_at: float | None = None  # wall clock, as is heartbeat_at
         self.heartbeat_at: float | None = None
         self._state = WorkerState.unloaded
@@ -170,14 +172,16 @@ class WorkerHandle:
         if self._load_limit is not None and not self._load_limit.expired():
             self._load_limit.reschedule(self._load_began + load_s)
 
-    def memory_bytes(self) -> int | None:
-        """Measure what the process holds now of what is scarce; None if there is none.
+    async def held(self) -> Footprint | None:
+        """Measure what the process holds now; None if there is none, or that is not told in time.
 
-        The driver may take its time: call it beside the event loop. `footprint` keeps all of it.
+        A driver may hang for ever.
         """
-        found = None if self.pid is None else measured(self.pid, self._gpu_bytes)
-        self.footprint = found or self.footprint
-        return found.scarce if found else None
+        if self.pid is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_MEASURE_S):
+                    return await asyncio.to_thread(measured, self.pid, self._gpu_bytes)
+        return None
 
     def submit(
         self,
@@ -249,7 +253,7 @@ class WorkerHandle:
         try:
             await self._loading(life)
             if self.info is not None and not life.done():
-                await asyncio.to_thread(self.memory_bytes)
+                self.footprint = await self.held()
             if self.info is not None and not life.done():
                 return self.info
         except TimeoutError:
