@@ -10,6 +10,7 @@ from indextts_daemon.worker.handle import WorkerState
 from tests.daemon.rooms import StubModel, pool_of
 
 READY, LOADING, FAILED = WorkerState.ready, WorkerState.loading, WorkerState.failed
+UNLOADED = WorkerState.unloaded
 
 
 @dataclass
@@ -43,12 +44,13 @@ def look(  # noqa: PLR0913 each is one thing that may stand in the way
     waiting: int = 0,
     away: bool = False,
     asleep: bool = False,
+    fallback_asleep: bool = False,
     trouble: str = "",
 ) -> HealthReport:
     first = StubModel(id="big", knows=None, state=default, reason="It broke.", asleep=asleep)
     models = [first]
     if fallback is not None:
-        models.append(StubModel(id="embedded", knows=None, state=fallback))
+        models.append(StubModel(id="embedded", knows=None, state=fallback, asleep=fallback_asleep))
     first.queue._waiting.extend([None] * waiting)
     health = Health(
         pool_of(*models), StubSynthesizer(draining), StubAbsence(away=away), StubSettings(trouble)
@@ -70,10 +72,14 @@ def look(  # noqa: PLR0913 each is one thing that may stand in the way
         (look(FAILED, READY, spoke=None), "loading", False),
         (look(FAILED, FAILED), "loading", False),
         (look(FAILED), "loading", False),
-        (look(WorkerState.unloaded, LOADING), "loading", False),
+        (look(UNLOADED, LOADING), "loading", False),
         (look(READY, draining=True), "draining", False),
-        (look(WorkerState.unloaded, READY, away=True), "paused", True),
-        (look(WorkerState.unloaded, READY, asleep=True), "asleep", True),
+        (look(UNLOADED, READY, away=True), "paused", True),
+        (look(UNLOADED, FAILED, away=True), "paused", False),
+        (look(UNLOADED, UNLOADED, away=True), "paused", False),
+        (look(UNLOADED, LOADING, away=True, fallback_asleep=True), "paused", False),
+        (look(UNLOADED, UNLOADED, away=True, fallback_asleep=True), "paused", True),
+        (look(UNLOADED, READY, asleep=True), "asleep", True),
         (look(LOADING, asleep=True), "loading", False),
         (look(FAILED, spoke=None, draining=True), "draining", False),
     ],
@@ -93,7 +99,7 @@ def test_only_a_ready_worker_passes_its_check(state: WorkerState) -> None:
 
 
 def test_a_worker_that_is_away_for_a_pause_says_who_paused_it() -> None:
-    check = look(WorkerState.unloaded, READY, away=True).checks[0]
+    check = look(UNLOADED, READY, away=True).checks[0]
     assert (check.name, check.ok) == ("worker", False)
     assert check.message == "big is away: the daemon is paused (by cli)."
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from indextts_daemon.worker.handle import WorkerState
 
+from .models import Model
 from .pause import Pause
 from .pool import ModelPool
 from .routing import FALLBACK, Absence
@@ -106,9 +107,15 @@ class Health:
 
     def _can_speak(self, state: str) -> bool:
         if state == "paused":
-            settings = self._pool.settings
-            return settings.sharing.while_away == "embedded"
+            stands_in = self._pool.settings.sharing.while_away == "embedded"
+            fallback = self._fallback
+            return stands_in and (fallback.state is WorkerState.ready or _sleeps(fallback))
         return state in {"ready", "degraded", "asleep"}
+
+    @property
+    def _fallback(self) -> Model:
+        pool = self._pool
+        return next((model for model in pool if model.id == FALLBACK), pool.default)
 
     def _state(self, *, spoke: bool) -> str:
         if self._synthesizer.draining:
@@ -120,7 +127,11 @@ class Health:
             return "paused"
         if default.state is WorkerState.ready:
             return "ready"
-        if default.asleep and default.state is WorkerState.unloaded:
+        if _sleeps(default):
             return "asleep"
-        fallback = next((model for model in self._pool if model.id == FALLBACK), default)
-        return "degraded" if fallback.state is WorkerState.ready else "loading"
+        return "degraded" if self._fallback.state is WorkerState.ready else "loading"
+
+
+def _sleeps(model: Model) -> bool:
+    """Whether the next request wakes it, as it has spoken before."""
+    return model.asleep and model.state is WorkerState.unloaded
