@@ -340,7 +340,7 @@ class Model:
             self._note_failure(err)
             return False
         ready_at = time.monotonic()
-        self.memory_bytes = worker.footprint and worker.footprint.scarce
+        self.memory_bytes = worker.footprint.scarce if worker.footprint else None
         self._welcome(self.info, ready_at - born)
         reason = await worker.wait_closed()
         why = worker.reason or f"Its process ended ({reason})."
