@@ -26,7 +26,7 @@ from indextts_daemon.service.memory import (
     may_use_card,
 )
 from indextts_daemon.service.needs import Need, Needs
-from indextts_daemon.worker.handle import Footprint, WorkerSpec
+from indextts_daemon.worker.handle import Footprint, WorkerSpec, WorkerState
 
 NEED = 10 * GIB
 
@@ -162,9 +162,15 @@ class Loaded:
     present: bool = True
     when_gone: Callable[[], object] = lambda: None
 
+    state: WorkerState = WorkerState.ready
+    takes: Footprint | None = None  # so far
+
     @property
     def worker(self) -> Any:
-        return SimpleNamespace(footprint=self.footprint)
+        return None if self.state is WorkerState.unloaded else self
+
+    async def held(self) -> Footprint | None:
+        return self.takes
 
     async def unload(self, *, timeout_s: float, reason: str | None = None) -> None:
         assert (timeout_s, reason, self.busy) == (0, "budget", False)
@@ -334,29 +340,63 @@ async def test_nobody_makes_room_who_became_busy_while_another_left(*, comes: bo
     assert models["late"].present == comes
 
 
-async def test_the_same_room_is_given_to_one_only() -> None:
+@pytest.mark.parametrize("bound", ["budget", "card"])
+async def test_the_same_room_is_given_to_one_only_and_to_who_asked_first(bound: str) -> None:
     models = {
         "default": loaded("default", gpu=1),
         "idle": loaded("idle", gpu=1, last_used_at=1),
         "one": Loaded("one", indextts("one"), busy=True),  # somebody waits for each
         "two": Loaded("two", indextts("two"), busy=True),
     }
-    house = House(models, "default", {"models.memory_budget_gib": 6.2}, card=80 * GIB)
+    house = House(models, "default", card=6 * GIB)
+    if bound == "budget":
+        house.flags, house.card = {"models.memory_budget_gib": 6.2}, 80 * GIB
     for name in ("one", "two"):
         house.needs.note(indextts(name), Need(resident=0, gpu=3 * GIB))
-        models[name].present = False
+        models[name].present, models[name].state = False, WorkerState.unloaded
     guard = house.guard()
 
     async def load(name: str) -> bool:
         models[name].present = True
+        await asyncio.sleep(0)
         try:
             await guard.make_room(models[name])  # type: ignore[arg-type]
         except InsufficientMemoryError:
             models[name].present = False
         return models[name].present
 
-    assert sorted(await asyncio.gather(load("one"), load("two"))) == [False, True]
-    assert not models["idle"].present
+    assert await asyncio.gather(load("one"), load("two")) == [True, False]
+    assert models["idle"].present == (bound == "card")
+
+
+@pytest.mark.parametrize(("gpu", "resident"), [(6, 0), (None, 6)], ids=["card", "machine"])
+async def test_what_a_model_that_loads_has_taken_already_is_not_free_and_not_counted_twice(
+    monkeypatch: pytest.MonkeyPatch, gpu: int | None, resident: int
+) -> None:
+    def taking(gib: int) -> int:
+        """Have the default take some of its memory, of 14 GiB with the reserve."""
+        models["big"].takes = Footprint(
+            resident=min(resident, gib) * GIB, gpu=None if gpu is None else gib * GIB
+        )
+        return (14 - gib) * GIB
+
+    models = {
+        "big": Loaded("big", indextts("big"), state=WorkerState.loading),
+        "new": Loaded("new", indextts("new"), present=False),
+    }
+    house = House(models, "big")
+    need = Need(resident=resident * GIB, gpu=None if gpu is None else gpu * GIB)
+    for name in models:
+        house.needs.note(indextts(name), need)
+    for gib in (0, 3, 6):
+        free = taking(gib)
+        house.card = None if gpu is None else free
+        monkeypatch.setattr(place, "available", lambda free=free: free)
+        await house.guard().make_room(models["new"])  # type: ignore[arg-type]
+        models["big"].takes = None  # nobody tells: better nobody else than both without
+        if gib:
+            with pytest.raises(InsufficientMemoryError):
+                await house.guard().make_room(models["new"])  # type: ignore[arg-type]
 
 
 async def test_all_models_together_hold_no_more_than_the_budget() -> None:

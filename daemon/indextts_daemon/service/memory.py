@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indextts_daemon.errors import SpeechError
-from indextts_daemon.worker.handle import WorkerSpec
+from indextts_daemon.worker.handle import WorkerSpec, WorkerState
 
 from .generation import Generations
 from .headroom import available
@@ -143,21 +143,24 @@ class MemoryGuard:
         self._needs = needs
         self._card_free = card_free
         self._turn = asyncio.Lock()  # of who makes room: the same room is given to one only
+        self._given: set[Model] = set()  # to whom, as long as they have no process
 
     async def entrance(
         self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
     ) -> Entrance:
         """Say how a model can come in. Raises InsufficientMemoryError."""
         self.look()
+        residents = [model for model in residents if self._counts(model)]
         limits = self._generations.current.settings
         on_card = await self._card_free() if may_use_card(spec) else None
         free = await asyncio.to_thread(available) if on_card is None else on_card
         reserve = RESERVE if on_card is None else round(limits.sharing.free_gib * GIB)
+        promised = sum([await self._promised(model, on_card) for model in residents])
         budget = limits.models.memory_budget_gib
         decision = decide(
             await self._needed(spec, replaced, on_card),
             Room(
-                free=None if free is None else free - reserve,
+                free=None if free is None else free - reserve - promised,
                 budget=None if budget is None else round(budget * GIB),
             ),
             [
@@ -182,22 +185,36 @@ class MemoryGuard:
         told = (guess, None if kin is None else _share(kin, on_card))
         return max((size for size in told if size is not None), default=None)
 
+    async def _promised(self, model: Model, on_card: int | None) -> int:
+        """Return what a model that is loading will still take of what is free, if it is known."""
+        need = self._needs.of(model.spec)
+        if need is None or model.state is WorkerState.ready:
+            return 0
+        now = None if model.worker is None else await model.worker.held()
+        taken = 0 if now is None else _here(Need(resident=now.resident, gpu=now.gpu), on_card)
+        return max(0, _here(need, on_card) - taken)
+
     async def make_room(self, model: Model) -> None:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
         async with self._turn:
-            while True:
-                others = [
-                    one for one in self._generations.residents if one is not model and one.present
-                ]
-                entrance = await self.entrance(model.spec, residents=others, replaced=None)
-                if not entrance.leaving:
-                    return
-                other = entrance.leaving[0]
+            while (other := await self._in_the_way(model)) is not None:
                 if not (other.busy or self._generations.chosen(other)):  # it was idle just now
                     await other.unload(timeout_s=0, reason="budget")
+            self._given.add(model)
+
+    async def _in_the_way(self, model: Model) -> Model | None:
+        """Return who has to go first. Raises InsufficientMemoryError."""
+        others = [one for one in self._generations.residents if one is not model and one.present]
+        entrance = await self.entrance(model.spec, residents=others, replaced=None)
+        return entrance.leaving[0] if entrance.leaving else None
+
+    def _counts(self, model: Model) -> bool:
+        """Whether a model has memory, or was told that it may; else it will still ask."""
+        return model.worker is not None or model in {*self._given, *self._generations.newcomers}
 
     def look(self) -> None:
         """Note what the models hold that are loaded now."""
+        self._given = {one for one in self._given if one.present and one.worker is None}
         for model in self._generations.current.models.values():
             self.note(model)
 
@@ -222,7 +239,7 @@ class MemoryGuard:
         return Held(
             id=model.id,
             everywhere=held.resident + (held.gpu or 0),
-            here=held.resident if on_card is None else held.gpu or 0,
+            here=_here(held, on_card),
             may_leave=not (needed or model.busy or self._generations.chosen(model)),
         )
 
@@ -235,6 +252,11 @@ def may_use_card(spec: WorkerSpec) -> bool:
 def _share(need: Need, on_card: int | None) -> int:
     """Return what of a need is bounded by what is free."""
     return need.resident if on_card is None or need.gpu is None else need.gpu
+
+
+def _here(held: Need, on_card: int | None) -> int:
+    """Return how much of that is held which is looked at: the card, or the machine's own."""
+    return held.resident if on_card is None else held.gpu or 0
 
 
 def _measured(model: Model) -> Need | None:
