@@ -90,6 +90,16 @@ async def test_the_embedded_voice_does_not_sleep_as_the_default_or_as_the_only_o
     assert states(house) == {"indextts-2": "unloaded", "embedded": "ready"}
 
 
+async def test_a_model_on_the_processor_sleeps_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = make_house(monkeypatch, models__keep_alive_s=60)
+    options: Any = house.model.spec.options
+    options["device"] = "cpu"
+    await house.ticks(62)
+    assert house.model.state is UNLOADED
+
+
 async def test_one_that_cannot_be_unloaded_is_told_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -463,6 +463,16 @@ async def test_a_model_on_the_processor_leaves_the_card_to_nobody(
     assert (house.sharing.paused is None) == (device == "cpu")
 
 
+async def test_a_model_on_the_processor_speaks_on_through_a_pause(house: House) -> None:
+    options: Any = house.model.spec.options
+    options["device"] = "cpu"
+    ended = await house.done(await house.sharing.pause(who="api"))
+    assert ended.details == {"unloaded": []}
+    assert house.sharing.may_use_gpu(house.model)
+    await house.ticks(3)
+    assert (house.model.state, house.model.unloads) == (READY, 0)
+
+
 async def test_with_the_embedded_voice_alone_the_driver_is_never_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -66,7 +66,7 @@ class Resident(Protocol):
 
 def on_card(model: Resident) -> bool:
     """Whether a model has to go when the card is left to others."""
-    return model.spec.engine != EMBEDDED
+    return model.spec.engine != EMBEDDED and model.spec.options.get("device") != "cpu"
 
 
 class Residency:
@@ -89,7 +89,7 @@ class Residency:
             return
         default = generation.models[generation.default]
         for model in self._movable():
-            is_voice_of_last_resort = model is default and not on_card(model)
+            is_voice_of_last_resort = model is default and model.spec.engine == EMBEDDED
             idle_s = now - max(model.last_used_at, self._welcomed[model])
             if is_voice_of_last_resort or model in spare or idle_s < keep_alive_s:
                 continue

@@ -131,8 +131,8 @@ class Sharing:
         if pause is not None and pause.until is not None and time.time() >= pause.until:
             await self.resume(who=pause.who)
         away = self.paused is not None
-        embedded = [model for model in self._models() if not on_card(model)]
-        self.residency.rest(now, spare=embedded if away else ())  # they are all that speaks
+        staying = [model for model in self._models() if not on_card(model)]
+        self.residency.rest(now, spare=staying if away else ())  # they are all that speaks
         await self._watch(now)
         if self.paused is not None and not self._turn.locked() and self._strays():
             LOGGER.warning("a model came while the daemon is paused, and is sent away again")
@@ -228,7 +228,7 @@ class Sharing:
         staying = {current.default, *current.settings.models.pinned}
         for model in self._generations.residents:
             wanted = model.id in staying or model.state is not WorkerState.unloaded
-            if wanted and on_card(model) and model.spec.options.get("device") != "cpu":
+            if wanted and on_card(model):
                 yield model
 
     def _models(self) -> tuple[Resident, ...]:
