@@ -180,7 +180,7 @@ class Remote:
 
     async def _change(self, method: str, path: str, **extra: Any) -> dict[str, Any]:
         """Ask for a change; what was tried and rejected is returned too."""
-        good = (200, 412, 422)
+        good = (200, 412, 422, 500, 507)
         async with self._ask(method, path, good=good, timeout=CHANGE, **extra) as response:
             if response.ok:
                 return await _object(response, "result")

@@ -18,7 +18,7 @@ from indextts_daemon.api.keys import Services
 from indextts_daemon.api.openapi import document
 from indextts_daemon.api.routes import ROUTES
 from indextts_daemon.config import reference
-from indextts_daemon.errors import SettingsError
+from indextts_daemon.errors import SettingsError, SpeechError
 from indextts_daemon.identity import Identity
 from indextts_daemon.metrics import Metrics
 from indextts_daemon.service.operations import Running
@@ -313,6 +313,35 @@ async def test_a_reload_of_which_one_scope_is_bad_is_rejected_and_says_which(doo
     assert [one["result"] for one in done.body["operations"]] == ["applied", "rejected"]
     assert [one["message"] for one in done.body["errors"]] == ["moods.yaml, line 1: no."]
     assert door.house.settings.language == "fr"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "code"),
+    [
+        (SpeechError("It is silent.", code="canary_failed"), 422, "rejected"),
+        (SpeechError("The GPU is left to others.", code="paused"), 422, "rejected"),
+        (SpeechError("Nobody knows why.", code="checkpoint_invalid"), 422, "rejected"),
+        (SpeechError("It needs 9 GiB.", code="insufficient_memory"), 507, "insufficient_memory"),
+        (ZeroDivisionError("a secret"), 500, "internal"),
+    ],
+)
+@pytest.mark.parametrize("way", ["put", "reload", "rollback"])
+async def test_what_is_no_fault_of_the_document_is_not_told_as_one(
+    door: Door, way: str, refusal: Exception, status: int, code: str
+) -> None:
+    assert (await door.put(OTHER)).status == 200
+    door.house.stage.refusal = refusal
+    door.moods.bad = True  # which a reload tells besides, and is the lesser evil
+    if way == "put":
+        done = await door.put(GOOD)
+    elif way == "rollback":
+        done = await door.ask("POST", "/v1/config/rollback")
+    else:
+        door.house.path.write_text(GOOD)
+        done = await door.ask("POST", "/v1/reload")
+    assert (done.status, done.code, done.body["result"]) == (status, code, "rejected")
+    assert done.body["operations"][0]["result"] == "rejected"
+    assert "secret" not in json.dumps(done.body)
 
 
 async def test_keys_that_something_else_overrides_are_told_wherever_it_matters(

@@ -14,6 +14,7 @@ import yaml
 
 from indextts_daemon import cli
 from indextts_daemon.config import settings_history
+from indextts_daemon.errors import SpeechError
 from tests.daemon.test_api_config import TOKEN, Moods, settings_app
 from tests.daemon.test_service_config_scope import GOOD, OTHER, House
 
@@ -203,6 +204,16 @@ async def test_reload_tells_of_each_scope(shell: Shell, house: House) -> None:
     said = await shell.run("reload")
     assert said == Said(0, "config: applied (language, server.port)\nmoods: unchanged\n", "")
     assert (await shell.run("reload", "moods")).out == "moods: unchanged\n"
+
+
+async def test_of_a_reload_that_finds_no_room_each_scope_is_told_too(
+    shell: Shell, house: House
+) -> None:
+    house.stage.refusal = SpeechError("It needs 9 GiB.", code="insufficient_memory")
+    house.path.write_text(OTHER)
+    said = await shell.run("reload")
+    told = "config: rejected (language, server.port)\nmoods: unchanged\n"
+    assert said == Said(1, told, "It needs 9 GiB.\n")
 
 
 @pytest.mark.parametrize(

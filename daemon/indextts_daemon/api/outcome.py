@@ -9,8 +9,9 @@ from indextts_daemon.errors import SpeechError
 from indextts_daemon.service.operations import Operation, Result
 
 from .keys import REQUEST_ID
-from .problems import envelope, status_of
+from .problems import STATUS, envelope, status_of
 
+TOLD = frozenset({412, 500, 507})  # what is no fault of the document; all else is 422
 SENTENCES = 3  # of what is wrong, in the one message
 
 
@@ -46,8 +47,8 @@ def outcome(request: web.Request, operations: Sequence[Operation]) -> web.Respon
     if worst is not Result.rejected:
         return web.json_response(body)
     message = " ".join(problem.message for problem in problems[:SENTENCES])
-    stale = any(operation.code == "precondition_failed" for operation in operations)
-    error = SpeechError(message, code="precondition_failed" if stale else "rejected")
+    told = [operation.code for operation in operations if STATUS.get(operation.code) in TOLD]
+    error = SpeechError(message, code=max(told, key=STATUS.__getitem__, default="rejected"))
     return web.json_response(body | envelope(error, request[REQUEST_ID]), status=status_of(error))
 
 

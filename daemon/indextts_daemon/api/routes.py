@@ -31,6 +31,11 @@ _DONE: dict[int, vol.Schema | str | None] = {
     500: answers.REFUSED,
     507: answers.REFUSED,
 }
+_CHANGED: dict[int, vol.Schema | str | None] = {
+    200: answers.OUTCOME,
+    422: answers.REJECTED,
+    500: answers.REJECTED,
+}
 ROUTES = (
     Route(
         method="GET",
@@ -127,7 +132,7 @@ ROUTES = (
         description=documents.DESCRIPTION,
         body=schema.DOCUMENT_TYPES,
         query=documents.QUERY,
-        answers={200: answers.OUTCOME, 412: answers.REJECTED, 422: answers.REJECTED},
+        answers=_CHANGED | {412: answers.REJECTED},
         headers=documents.HEADERS,
         errors=(401, *_BODY_ERRORS),
     ),
@@ -145,7 +150,7 @@ ROUTES = (
         description=documents.DESCRIPTION,
         body=schema.DOCUMENT_TYPES,
         query=documents.QUERY,
-        answers={200: answers.OUTCOME, 412: answers.REJECTED, 422: answers.REJECTED},
+        answers=_CHANGED | {412: answers.REJECTED},
         headers=documents.HEADERS,
         errors=(401, *_BODY_ERRORS),
     ),
@@ -303,7 +308,7 @@ ROUTES = (
         description=config.DESCRIPTION,
         body=schema.DOCUMENT_TYPES,
         query=config.QUERY,
-        answers={200: answers.OUTCOME, 412: answers.REJECTED, 422: answers.REJECTED},
+        answers=_CHANGED | {412: answers.REJECTED, 507: answers.REJECTED},
         headers=config.HEADERS,
         errors=(401, *_BODY_ERRORS),
     ),
@@ -318,7 +323,7 @@ ROUTES = (
         path="/v1/config/rollback",
         handler=config.roll_config_back,
         body=schema.ROLLBACK,
-        answers={200: answers.OUTCOME, 422: answers.REJECTED},
+        answers=_CHANGED | {507: answers.REJECTED},
         headers=config.HEADERS,
         errors=(401, 404, *_BODY_ERRORS),
     ),
@@ -327,7 +332,7 @@ ROUTES = (
         path="/v1/reload",
         handler=config.reload,
         body=schema.RELOAD,
-        answers={200: answers.OUTCOME, 422: answers.REJECTED},
+        answers=_CHANGED | {507: answers.REJECTED},
         errors=(401, *_BODY_ERRORS),
     ),
     Route(
