@@ -509,24 +509,6 @@ async def test_what_somebody_else_wrote_meanwhile_is_told(tmp_path: Path) -> Non
     assert [looks.after(1) for _ in range(3)] == [[], ["config"], []]
 
 
-async def test_a_poke_is_answered_at_once_and_still_waits_for_rest(tmp_path: Path) -> None:
-    """The next look of its own would come in an hour."""
-    clock, heard = Clock(), list[str]()
-    places = {name: Place(path=tmp_path / name) for name in ("config", "moods")}
-    async with told(places, heard.append, clock=clock, poll_s=3600) as watch:
-        for name in places:
-            (tmp_path / name).write_bytes(b"1")
-        for _ in range(3):
-            watch.poke("config")
-            await asyncio.sleep(0.05)
-        assert heard == []
-        clock.now += 3600
-        watch.poke("config")
-        await until(lambda: heard)
-        await asyncio.sleep(0.05)
-    assert heard == ["config"]
-
-
 async def test_a_place_that_hangs_or_fails_holds_up_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -568,17 +550,6 @@ async def test_changes_that_nobody_takes_do_not_pile_up(tmp_path: Path) -> None:
             after += 1
     await changes.aclose()
     assert 1 <= after <= 3
-
-
-async def test_a_poke_is_answered_once(tmp_path: Path) -> None:
-    clock = Hurried()
-    async with told(
-        {"config": Place(path=tmp_path)}, lambda _: None, clock=clock, poll_s=3600
-    ) as watch:
-        before = clock.now
-        watch.poke("config")
-        await asyncio.sleep(0.2)
-    assert clock.now - before == 1
 
 
 async def test_whoever_stops_listening_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ It knows names, times and sizes, and of small files the content; what is in them
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 import hashlib
 import logging
@@ -75,7 +74,7 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._poll_s = poll_s
-        # A second look that was asked for early must not take a slow writer's pause for the end.
+        # A look that comes early must not take a slow writer's pause for the end.
         quiet_s = max(QUIET_S, 0.9 * poll_s)
         self._scopes = {
             name: _Scope(name, place, quiet_s=quiet_s, clock=clock)
@@ -96,10 +95,6 @@ class Watch:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
 
-    def poke(self, scope: str) -> None:
-        """Look at a scope at once: it has probably changed."""
-        self._scopes[scope].poked.set()
-
     async def acknowledge(self, scope: str, content: bytes | None = None) -> None:
         """Do not tell of what is there now; of a file, do not tell of just this content.
 
@@ -115,10 +110,7 @@ class Watch:
 
     async def _follow(self, scope: "_Scope", changed: asyncio.Queue[str]) -> None:
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await scope.poked.wait()
-            scope.poked.clear()
+            await asyncio.sleep(self._poll_s)
             async with scope.turn:
                 try:
                     has_changed = await asyncio.to_thread(scope.look)
@@ -137,7 +129,6 @@ class _Scope:
     ) -> None:
         self.name = name
         self.turn = asyncio.Lock()
-        self.poked = asyncio.Event()
         self._place = place
         self._quiet_s = quiet_s
         self._clock = clock
