@@ -113,7 +113,6 @@ async def test_what_is_no_speech_is_refused_and_said_so(samples: Any, reason: st
     assert reason in problem.message
     assert "English" in problem.message
     assert "kitchen" not in error.message
-    json.dumps(error.report.shape(), allow_nan=False)
 
 
 async def test_a_sample_that_touches_full_scale_is_no_distortion() -> None:
@@ -129,7 +128,6 @@ async def test_who_never_ends_is_not_listened_to_for_longer_than_a_line_can_be()
     singer = Singer(*[chunk(hum(1.0))] * 600, ...)
     error = await refused(singer)
     assert "too long" in error.message
-    assert error.report.lines[0].duration_s < 20
     assert [type(command).__name__ for command in singer.sent] == ["Cancel"]
 
 
@@ -262,7 +260,6 @@ async def test_after_the_canary_the_worker_has_no_job_left() -> None:
     async with fake_worker(sound="endless") as worker:
         assert worker.info is not None
         await refused(worker, model=worker.info)
-        assert worker.live_jobs == 0
         assert (await worker.stats())["live_jobs"] == 0
 
 

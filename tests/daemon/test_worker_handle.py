@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from indextts_daemon.errors import EngineUnavailableError, SynthesisError
-from indextts_daemon.speech import AudioChunk, JobId, Sentence, SpeechRequest
+from indextts_daemon.speech import Sentence, SpeechRequest
 from indextts_daemon.worker.handle import (
     JobStream,
     WorkerEnd,
@@ -120,7 +120,7 @@ async def test_cancel_stops_a_minute_of_speech_within_a_step(start: Starter) -> 
     stream.cancel()
     stream.cancel()
     assert [chunk async for chunk in stream] == []
-    await eventually(lambda: worker.live_jobs == 0)
+    await eventually(lambda: _rests(worker))
     stats = await worker.stats()
     assert (stats["jobs_cancelled"], stats["live_jobs"]) == (1, 0)
     assert stats["steps"] < 600
@@ -133,7 +133,7 @@ async def test_leaving_a_stream_early_cancels(start: Starter) -> None:
     async with submit(worker, MINUTE) as stream:
         async for _ in stream:
             break
-    await eventually(lambda: worker.live_jobs == 0)
+    await eventually(lambda: _rests(worker))
     assert (await worker.stats())["jobs_cancelled"] == 1
 
 
@@ -352,6 +352,10 @@ async def _is_live(worker: WorkerHandle) -> bool:
     return (await worker.stats())["live_jobs"] == 1
 
 
+async def _rests(worker: WorkerHandle) -> bool:
+    return (await worker.stats())["live_jobs"] == 0
+
+
 async def test_stats_of_a_dead_worker_are_refused(start: Starter) -> None:
     worker = await start()
     await worker.stop(timeout_s=5)
@@ -369,28 +373,6 @@ async def test_a_worker_that_sends_nonsense_is_ended(
         await whole(stream)
     assert await worker.wait_closed() is WorkerEnd.crash
     assert worker.reason == "The worker ended unexpectedly (it sent nonsense)."
-
-
-async def test_it_is_seen_whether_a_job_has_sounded(start: Starter) -> None:
-    worker = await start()
-    for text, sounds in [("{{crash}}", False), ("Aloud.", True)]:
-        stream = submit(worker, "{{sleep 0.1}}Aloud." if sounds else text)
-        assert not stream.sounded
-        if sounds:
-            await whole(stream)
-        else:
-            with pytest.raises(EngineUnavailableError):
-                await whole(stream)
-            await worker.start()
-        assert stream.sounded == sounds
-
-
-async def test_a_chunk_without_samples_is_no_sound() -> None:
-    stream = JobStream(JobId(1), lambda _: None)
-    stream.push(AudioChunk(samples=np.zeros(0, np.float32), sample_rate=24000))
-    assert not stream.sounded
-    stream.push(AudioChunk(samples=np.zeros(1, np.float32), sample_rate=24000))
-    assert stream.sounded
 
 
 async def test_what_a_worker_holds_is_known_once_it_is_ready(start: Starter) -> None:

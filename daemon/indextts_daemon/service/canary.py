@@ -30,14 +30,13 @@ LEAST_LIKENESS = 0.5  # to the baseline: less is somebody else
 
 
 class CanaryError(SpeechError):
-    """The model does not speak as it should; `report` has the figures of the lines it said."""
+    """The model does not speak as it should."""
 
     code = "canary_failed"
 
-    def __init__(self, message: str, problems: Sequence[str], report: "CanaryReport") -> None:
+    def __init__(self, message: str, problems: Sequence[str]) -> None:
         super().__init__(" ".join([message, *problems]))
         self.problems = tuple(Problem(message=problem) for problem in problems)
-        self.report = report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +121,9 @@ async def sing(
         said.append((line, Baseline(duration_s=report.duration_s, timbre=sound)))
     if not golden:
         problems.append("It has no voice.")
-    whole = CanaryReport(lines=tuple(reports), said=tuple(said))
     if problems:
-        raise CanaryError(f"The model {info.id} does not speak as it should.", problems, whole)
-    return whole
+        raise CanaryError(f"The model {info.id} does not speak as it should.", problems)
+    return CanaryReport(lines=tuple(reports), said=tuple(said))
 
 
 async def _sung(speaker: WorkerHandle, line: GoldenLine) -> _Song:

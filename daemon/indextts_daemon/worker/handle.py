@@ -138,11 +138,6 @@ class WorkerHandle:
         """The process's number, while there is one."""
         return self._process.pid if self._process else None
 
-    @property
-    def live_jobs(self) -> int:
-        """How many jobs the process has not yet said to be done with."""
-        return len(self._streams)
-
     async def start(self) -> ModelInfo:
         """Spawn the process and load; `EngineUnavailableError` says why that failed."""
         if self._state not in (WorkerState.unloaded, WorkerState.failed):

@@ -15,12 +15,11 @@ class JobStream(AsyncIterator[AudioChunk]):
     """The speech of one job as it is made; ends early, without an error, once cancelled.
 
     Raises `SynthesisError` when the engine fails on the job and `EngineUnavailableError` (code
-    `worker_lost`) when the process ends. Leave it by `async with` or `aclose`: both cancel.
+    `worker_lost`) when the process ends. Leave it by `async with`, which cancels.
     """
 
     def __init__(self, job: JobId, send: Callable[[Sequence[Command]], None]) -> None:
         self.job = job
-        self.sounded = False  # some of it has been made: it cannot be spoken anew unheard
         self._send = send
         self._arrived: asyncio.Queue[AudioChunk | SpeechError | None] = asyncio.Queue()
         self._open = True  # the process has not ended the job, nor have we
@@ -52,7 +51,6 @@ class JobStream(AsyncIterator[AudioChunk]):
     def push(self, chunk: AudioChunk) -> None:
         """Take in a chunk; a cancelled job's is dropped."""
         if self._open:
-            self.sounded = self.sounded or chunk.samples.size > 0
             self._arrived.put_nowait(chunk)
 
     def finish(self, error: SpeechError | None) -> None:
@@ -73,10 +71,6 @@ class JobStream(AsyncIterator[AudioChunk]):
         if item is None:
             raise StopAsyncIteration
         raise item
-
-    async def aclose(self) -> None:
-        """Cancel what is left."""
-        self.cancel()
 
     async def __aenter__(self) -> Self:
         return self
