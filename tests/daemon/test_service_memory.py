@@ -365,7 +365,8 @@ async def test_the_same_room_is_given_to_one_only_and_to_who_asked_first(bound: 
             models[name].present = False
         return models[name].present
 
-    assert await asyncio.gather(load("one"), load("two")) == [True, False]
+    one, two = await asyncio.gather(load("one"), load("two"))
+    assert (one, two) == (True, False)
     assert models["idle"].present == (bound == "card")
 
 

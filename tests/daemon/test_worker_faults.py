@@ -71,13 +71,13 @@ async def whole(stream: JobStream) -> np.ndarray:
 
 async def assert_lost(stream: JobStream) -> int:
     """Return how many chunks came before."""
+    heard = 0
 
     async def hear() -> None:
         nonlocal heard
         async for _ in stream:
             heard += 1
 
-    heard = 0
     with pytest.raises(EngineUnavailableError) as error:
         await hear()
     assert error.value.error_code == "worker_lost"
