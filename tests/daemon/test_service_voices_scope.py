@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+import threading
 from typing import Any
 
 import pytest
 
 from indextts_daemon.audio import coach, recording
 from indextts_daemon.errors import EngineUnavailableError
-from indextts_daemon.service import studio
+from indextts_daemon.service import enrolled, studio, voices_scope
 from indextts_daemon.service.castings import FakeCasting
 from indextts_daemon.service.events import EventBus
 from indextts_daemon.service.generation import Generation, Generations
@@ -294,6 +295,55 @@ async def test_a_voice_that_no_model_can_speak_is_put_back(house: House) -> None
     assert house.files == {}
     assert house.store.known == {}
     assert house.traces("anna", heard(GOOD).sha256) == []
+
+
+async def test_what_is_still_being_removed_takes_nothing_of_the_next_recording_along(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is slow, and who was refused the same recording does not wait for it."""
+    await house.reload()  # the first look tidies too
+    go, tidy = threading.Event(), enrolled.tidy
+
+    def slowly(*paths: Path, **how: Any) -> None:
+        go.wait(30)
+        tidy(*paths, **how)
+
+    monkeypatch.setattr(voices_scope, "LET_GO_S", 0.05)
+    monkeypatch.setattr(enrolled, "tidy", slowly)
+    refused = await house.add(stated=Stated.of(consent="Yes.", name=None, languages="fr"))
+    assert refused.code == "unsupported_language"
+    adding = asyncio.create_task(house.add())
+    await asyncio.wait({adding}, timeout=0.5)
+    go.set()
+    assert (await adding).result is Result.applied
+    await settled(house)
+    notes = enrolled.notes(house.data / "state/voices").values()
+    assert [note.content for note in notes] == [heard(GOOD).sha256]
+
+
+async def test_of_all_changes_that_another_process_keeps_from_tidying_one_waits(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = False
+    waiting: list[object] = []
+    release = VoiceStore.release
+
+    async def held(store: VoiceStore, spoken: Callable[[], Any]) -> None:
+        waiting.append(spoken)
+        while not alone:  # noqa: ASYNC110 the lock tells nobody
+            await asyncio.sleep(0.01)
+        await release(store, spoken)
+
+    monkeypatch.setattr(VoiceStore, "release", held)
+    await house.add()
+    await house.replace()
+    await house.wish(DeleteVoice(voice="anna"))
+    await asyncio.sleep(0.05)
+    assert len(waiting) == 1
+    alone = True
+    await settled(house)
+    assert len(waiting) == 2  # for what came meanwhile
+    assert house.traces("anna", heard(GOOD).sha256, heard(OTHER).sha256) == []
 
 
 async def test_a_replaced_voice_is_another_revision_and_keeps_its_moods(house: House) -> None:

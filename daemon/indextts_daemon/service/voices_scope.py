@@ -86,6 +86,8 @@ class VoicesScope:
         self._store = store
         self._generations = generations
         self._written = written
+        self._releasing: asyncio.Task[None] | None = None
+        self._may_release = False  # there may be more of which to let go
         self._changed: tuple[str, ...] = ()  # of models whose files are others than they speak with
 
     async def stage(self, wish: object, running: Running) -> Change | None:
@@ -275,14 +277,22 @@ class VoicesScope:
         return Change(apply=apply, after=self._release)
 
     async def _release(self) -> None:
+        """Have let go of what nobody speaks with any more; who gives up waiting ends nothing."""
+        self._may_release = True
+        if self._releasing is None or self._releasing.done():
+            self._releasing = asyncio.create_task(self._let_go())
+        await asyncio.shield(self._releasing)
+
+    async def _let_go(self) -> None:
         """Let go of what older generations were spoken with, once they have passed."""
-        number = 0
-        while number != self._generations.current.number:
-            number = self._generations.current.number
-            await self._generations.passed(number)
-        await self._store.release(
-            lambda: [voice.handle for voice in _voices(self._generations.current)]
-        )
+        while self._may_release:
+            self._may_release, number = False, 0
+            while number != self._generations.current.number:
+                number = self._generations.current.number
+                await self._generations.passed(number)
+            await self._store.release(
+                lambda: [voice.handle for voice in _voices(self._generations.current)]
+            )
 
 
 def _voices(generation: Generation) -> list[Voice]:
