@@ -528,10 +528,10 @@ async def test_a_session_is_kept_by_text_only_and_not_for_ever(
     monkeypatch.setattr(stream, "WRITING_S", 2.0)
     queue = door.services.pool.default.queue
     async with session(door) as here:
+        since = asyncio.get_running_loop().time()
         await here.say(text("Hello there. Well"))
         await until(lambda: queue.in_flight == 1)
         hearing = asyncio.create_task(here.error())
-        since = asyncio.get_running_loop().time()
         with suppress(ConnectionError):
             while not hearing.done():
                 await here.say(text(piece))
