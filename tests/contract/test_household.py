@@ -64,7 +64,11 @@ def order(hass: HomeAssistant, text: str) -> AsyncGenerator[bytes]:
 async def all_but_the_listening(hass: HomeAssistant) -> None:
     """Wait for what is under way, but for the one task that never ends."""
     await hass.async_block_till_done()
-    tasks = [task for task in hass._background_tasks if task.get_name() != "indextts events"]
+    tasks = [
+        task  # or a future of one, which has no name
+        for task in hass._background_tasks
+        if not (isinstance(task, asyncio.Task) and task.get_name() == "indextts events")
+    ]
     await asyncio.gather(*tasks)
 
 

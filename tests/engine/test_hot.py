@@ -248,7 +248,13 @@ async def killed(house: House, talk: Talk) -> int:
     (pid,) = speakers(house)
     os.kill(pid, signal.SIGKILL)
     await gone(pid)
-    await ready(talk.session)
+
+    async def is_back() -> bool:
+        models = (await talk.ask("GET", "/v1/models"))["data"]
+        (state,) = (model["state"] for model in models if model["id"] == MODEL)
+        return state == "ready" and speakers(house) not in ([], [pid])
+
+    await eventually(is_back)
     return pid
 
 
