@@ -301,7 +301,7 @@ async def test_only_who_is_of_no_use_now_makes_room_and_the_longest_unused_first
         await two.decided(indextts("new"))
 
 
-async def test_the_voice_of_last_resort_speaks_on_while_others_make_room() -> None:
+async def test_the_voice_of_last_resort_leaves_last_and_never_while_nobody_else_is_there() -> None:
     small = Footprint(resident=GIB // 4)
     models = {
         "embedded": Loaded("embedded", WorkerSpec(model="embedded", engine="embedded"), small),
@@ -312,8 +312,11 @@ async def test_the_voice_of_last_resort_speaks_on_while_others_make_room() -> No
     house.needs.note(indextts("big", weights="b"), Need(resident=0, gpu=round(4.5 * GIB)))
     assert (await house.decided(indextts("big", weights="b"), "big")).leaving == ("big", "idle")
     house.card, house.flags = 80 * GIB, {"models.memory_budget_gib": 12.3}
+    beside = await house.decided(indextts("big", weights="b"), "big")
+    assert (beside.mode, beside.leaving) == ("side_by_side", ("idle", "embedded"))
+    house.flags = {"models.memory_budget_gib": 5.3}  # it would fit only with nobody else at all
     with pytest.raises(InsufficientMemoryError):
-        await house.decided(indextts("big", weights="b"))
+        await house.decided(indextts("big", weights="b"), "big")
 
 
 @pytest.mark.parametrize("comes", [False, True])

@@ -75,6 +75,7 @@ def decide(
     if fits(()):
         return Decision(mode=Mode.side_by_side, why=_why(need, room, "It fits beside the others."))
     idle = [one for one in residents if one.may_leave and one.id != replaced]
+    idle.sort(key=_speaks_for_others)
     if (leaving := _fewest(fits, idle)) is not None:
         return Decision(
             mode=Mode.side_by_side,
@@ -82,7 +83,8 @@ def decide(
             leaving=leaving,
         )
     going = [one for one in residents if one.id == replaced]
-    if going and (leaving := _fewest(fits, idle, going)) is not None:
+    others = [one for one in idle if not _speaks_for_others(one)]  # nobody else is there meanwhile
+    if going and (leaving := _fewest(fits, others, going)) is not None:
         return Decision(
             mode=Mode.in_place,
             why=_why(need, room, "It fits only in the place of the one before."),
@@ -119,6 +121,10 @@ def _fewest(fits: _Fit, idle: Sequence[Held], going: Sequence[Held] = ()) -> tup
             leaving = without if fits(without) else leaving
         return tuple(one.id for one in leaving)
     return None
+
+
+def _speaks_for_others(one: Held) -> bool:
+    return one.id == FALLBACK
 
 
 def _why(need: int | None, room: Room, verdict: str) -> str:
@@ -233,7 +239,7 @@ class MemoryGuard:
         current = self._generations.current
         held = _measured(model) or self._needs.of(model.spec) or Need(resident=0)
         needed = (
-            model.id in {current.default, FALLBACK, *current.settings.models.pinned}
+            model.id in {current.default, *current.settings.models.pinned}
             or model in self._generations.newcomers
         )
         return Held(
