@@ -289,6 +289,24 @@ async def test_a_model_that_loads_at_last_is_ready_again(backoff: Backoff) -> No
         assert len(backoff.asked) > 1
 
 
+async def test_a_model_that_dies_while_it_is_unloaded_is_no_failure_and_wakes_again(
+    backoff: Backoff,
+) -> None:
+    options: dict[str, Any] = {}
+    async with real_model(options=options) as here:
+        await here.model.ready()
+        options["load"] = "fail"
+        os.kill(here.pid, signal.SIGKILL)
+        await until(lambda: here.model.load_failed)
+        await here.model.unload(timeout_s=0)
+        assert (str(here.model.state), here.model.reason) == ("unloaded", None)
+        assert not here.model.load_failed
+        assert here.model.wakes_soon
+        options["load"] = ""
+        await here.model.ready()
+        assert str(here.model.state) == "ready"
+
+
 async def test_a_slow_load_outlives_the_patience_of_who_asked() -> None:
     async with real_model(hold_s=0.01, options={"load": "slow", "load_s": 0.5}) as here:
         with pytest.raises(EngineUnavailableError, match="still loading") as refused:

@@ -204,7 +204,8 @@ class Model:
             await self._end()
         finally:
             self._leaving = False
-        self._reason = None
+        self._reason, self._failure, self.load_failed = None, None, False  # it may have died first
+        self.asleep = self.info is not None
         self._on_state(self.state)
         if self.queue.waiting:
             self.keep()
