@@ -84,6 +84,7 @@ def build(
         model = Model(spec, queue=queue, metrics=metrics, events=events, casting=casting)
         model.before_load = make_room
         model.on_ready = welcome
+        model.on_changed = lambda: reloader.follow("models", who="file")
         return model
 
     async def make_room(model: Model) -> None:

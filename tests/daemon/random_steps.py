@@ -35,6 +35,7 @@ REJECTIONS = {
     "worker_lost": {"kill"},
     "loading": {"kill", "down", "moving models", "moving config", "moving sharing"},
     "insufficient_memory": {"tight"},
+    "checkpoint_changed": {"replaced"},
     "queue_full": {"crowd"},
     "nothing_to_roll_back": {"moving models"},
     "version_incomplete": {"bad", "kill"},
@@ -134,6 +135,7 @@ class Person(Listener):
     async def renew_version(self) -> None:
         """Put other files into a version's folder, perhaps that of the one that speaks."""
         self.house.folders.renew(self.chance.choice([*GOOD]))
+        self.house.note("replaced")
         await self._change("models")
 
     async def spoil_version(self) -> None:

@@ -52,6 +52,22 @@ async def test_files_that_were_refused_are_not_loaded_when_the_process_dies(
         assert await speaker(door) == "fake"
 
 
+async def test_files_that_are_replaced_during_a_pause_are_heard_after_it(
+    tmp_path: Path, open_door: Opener
+) -> None:
+    version(tmp_path, "fake", "generation: 3")
+    async with open_door() as door:
+        default = door.services.pool.default
+        async with door.session.post("/v1/pause?wait=true", json={}) as response:
+            assert response.status == 200
+        version(tmp_path, "fake", "generation: 4")
+        async with door.session.post("/v1/resume", json={}) as response:
+            assert response.status == 200
+        await until(lambda: door.services.pool.default is not default)
+        await assert_speaks(door, 4)
+        assert await speaker(door) == "fake"
+
+
 async def test_a_default_whose_files_are_torn_stays_the_default(
     tmp_path: Path, open_door: Opener
 ) -> None:

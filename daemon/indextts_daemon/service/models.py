@@ -17,6 +17,7 @@ from indextts_daemon.worker.handle import WorkerHandle, WorkerSpec, WorkerState
 
 from .events import EventBus
 from .queue import JobQueue
+from .studio import ChangedError
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ class Casting(Protocol):
         ...
 
 
+def _tell_nobody() -> None:
+    """Nobody asks."""
+
+
 class Model:
     """One known model in one version: its worker while there is one, and the queue before it."""
 
@@ -61,6 +66,7 @@ class Model:
         self.before_load: Callable[[Model], Awaitable[None]] | None = None  # or SpeechError
         self.is_cast = casting is None  # its voices of recordings were looked for once
         self.on_ready: Callable[[Model], None] | None = None
+        self.on_changed: Callable[[], None] = _tell_nobody  # its files are others than it had
         self.on_trouble: Callable[[], None] | None = None  # it died, or failed on a job
         self.on_progress: Say = say_nothing
         self.memory_bytes: int | None = None  # as measured when it was last ready
@@ -323,6 +329,9 @@ class Model:
         self._events.publish("progress", id=self.id, message=sentence)
 
     def _note_failure(self, err: EngineUnavailableError) -> None:
+        again = self._failure is not None and self._failure.error_code == err.error_code
+        if err.error_code == ChangedError.code and not (again or self._on_trial):
+            self.on_changed()
         self._reason, self.load_failed, self._failure = err.message, True, err
         self._decided.set()
         self.asleep = False
