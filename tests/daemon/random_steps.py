@@ -35,7 +35,7 @@ REJECTIONS = {
     "worker_lost": {"kill"},
     "loading": {"kill", "down", "moving models", "moving config", "moving sharing"},
     "insufficient_memory": {"tight"},
-    "checkpoint_changed": {"replaced"},
+    "checkpoint_changed": {"replaced", "kill"},
     "queue_full": {"crowd"},
     "nothing_to_roll_back": {"moving models"},
     "version_incomplete": {"bad", "kill"},
