@@ -175,7 +175,7 @@ class Loaded:
     async def unload(self, *, timeout_s: float, reason: str | None = None) -> None:
         assert (timeout_s, reason, self.busy) == (0, "budget", False)
         await asyncio.sleep(0)
-        self.present = False
+        self.present, self.state = False, WorkerState.unloaded
         self.when_gone()
 
 
@@ -364,6 +364,7 @@ async def test_the_same_room_is_given_to_one_only_and_to_who_asked_first(bound: 
         await asyncio.sleep(0)
         try:
             await guard.make_room(models[name])  # type: ignore[arg-type]
+            models[name].state = WorkerState.loading  # at once: nothing is awaited in between
         except InsufficientMemoryError:
             models[name].present = False
         return models[name].present
@@ -426,6 +427,33 @@ async def test_who_is_about_to_come_in_counts_and_does_not_make_room() -> None:
         await house.guard().make_room(models["new"])  # type: ignore[arg-type]
     house.newcomers = set()
     await house.guard().make_room(models["new"])  # type: ignore[arg-type]
+
+
+async def test_nobody_who_is_coming_in_makes_room_in_the_name_of_the_one_before() -> None:
+    old, newer = loaded("a", gpu=4, last_used_at=1), loaded("a", gpu=4, last_used_at=9)
+    asked = Loaded("c", indextts("c"), present=False, state=WorkerState.unloaded)
+    models = {"default": loaded("default", gpu=1), "a": old, "c": asked}
+    house = House(models, "default", {"models.memory_budget_gib": 13.0}, card=80 * GIB)
+    house.needs.note(indextts("c"), Need(resident=0, gpu=3 * GIB))
+    house.newcomers = {newer}
+    await house.guard().make_room(asked)  # type: ignore[arg-type]
+    assert (old.present, newer.present) == (False, True)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+async def test_who_has_been_let_in_has_its_room_before_it_has_a_process(*, measured: bool) -> None:
+    comes = Loaded("comes", indextts("comes"), present=False, state=WorkerState.unloaded)
+    asked = Loaded("asked", indextts("asked"), present=False, state=WorkerState.unloaded)
+    models = {"default": loaded("default", gpu=1), "asked": asked}
+    house = House(models, "default", {"models.memory_budget_gib": 7.0}, card=80 * GIB)
+    house.needs.note(indextts("asked"), Need(resident=0, gpu=3 * GIB))
+    house.needs.note(indextts("comes"), Need(resident=0, gpu=(3 if measured else 1) * GIB))
+    house.newcomers = {comes}  # those that leave for it still speak
+    if not measured:
+        await house.guard().make_room(asked)  # type: ignore[arg-type]
+        return
+    with pytest.raises(InsufficientMemoryError):
+        await house.guard().make_room(asked)  # type: ignore[arg-type]
 
 
 async def test_needs_are_noted_and_kept(tmp_path: Path) -> None:

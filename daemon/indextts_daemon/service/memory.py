@@ -149,7 +149,6 @@ class MemoryGuard:
         self._needs = needs
         self._card_free = card_free
         self._turn = asyncio.Lock()  # of who makes room: the same room is given to one only
-        self._given: set[Model] = set()  # to whom, as long as they have no process
 
     async def entrance(
         self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
@@ -175,7 +174,7 @@ class MemoryGuard:
             ],
             None if replaced is None else replaced.id,
         )
-        by_id = {model.id: model for model in residents}
+        by_id = {self._name(model): model for model in residents}
         leaving = [by_id[id_] for id_ in decision.leaving]
         return Entrance(mode=decision.mode, reason=decision.why, leaving=leaving)
 
@@ -193,12 +192,13 @@ class MemoryGuard:
 
     async def _promised(self, model: Model, on_card: int | None) -> int:
         """Return what a model that is loading will still take of what is free, if it is known."""
-        need = self._needs.of(model.spec)
-        if need is None or model.state is WorkerState.ready:
+        elsewhere = on_card is not None and not may_use_card(model.spec)
+        if model.state is WorkerState.ready or elsewhere:
             return 0
+        need = await self._needed(model.spec, None, on_card) or 0
         now = None if model.worker is None else await model.worker.held()
         taken = 0 if now is None else _here(Need(resident=now.resident, gpu=now.gpu), on_card)
-        return max(0, _here(need, on_card) - taken)
+        return max(0, need - taken)
 
     async def make_room(self, model: Model) -> None:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
@@ -206,21 +206,25 @@ class MemoryGuard:
             while (other := await self._in_the_way(model)) is not None:
                 if not (other.busy or self._generations.chosen(other)):  # it was idle just now
                     await other.unload(timeout_s=0, reason="budget")
-            self._given.add(model)
 
     async def _in_the_way(self, model: Model) -> Model | None:
         """Return who has to go first. Raises InsufficientMemoryError."""
-        others = [one for one in self._generations.residents if one is not model and one.present]
+        others = [one for one in self._generations.residents if one is not model]
         entrance = await self.entrance(model.spec, residents=others, replaced=None)
         return entrance.leaving[0] if entrance.leaving else None
 
     def _counts(self, model: Model) -> bool:
         """Whether a model has memory, or was told that it may; else it will still ask."""
-        return model.worker is not None or model in {*self._given, *self._generations.newcomers}
+        told = model.state is WorkerState.loading or model in self._generations.newcomers
+        return model.worker is not None or told
+
+    def _name(self, model: Model) -> str:
+        """Tell two versions of one model apart: who is about to come in is another."""
+        counts = self._generations.current.models.get(model.id) is model
+        return model.id if counts else f"{model.id}+"
 
     def look(self) -> None:
         """Note what the models hold that are loaded now."""
-        self._given = {one for one in self._given if one.present and one.worker is None}
         for model in self._generations.current.models.values():
             self.note(model)
 
@@ -243,7 +247,7 @@ class MemoryGuard:
             or model in self._generations.newcomers
         )
         return Held(
-            id=model.id,
+            id=self._name(model),
             everywhere=held.resident + (held.gpu or 0),
             here=_here(held, on_card),
             may_leave=not (needed or model.busy or self._generations.chosen(model)),

@@ -138,7 +138,7 @@ class Model:
     def present(self) -> bool:
         """Whether it is loaded, or about to be."""
         loading = self._keeper is not None and not self._keeper.done() and not self.load_failed
-        return self._worker is not None or loading
+        return self._worker is not None or self._preparing or loading
 
     @property
     def worker(self) -> WorkerHandle | None:

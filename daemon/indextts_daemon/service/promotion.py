@@ -116,10 +116,14 @@ class Promoter:
             await self._loaded_and_heard(model, running)
             return Seat(take=lambda: self._take(model, ()), give_back=_nothing)
         await inspect(model.spec, running.say)
-        entrance = await self._entrance(model, replaced)
+        self._generations.newcomers.add(model)
+        try:
+            entrance = await self._entrance(model, replaced)
+        except BaseException:
+            self._generations.newcomers.discard(model)
+            raise
         running.detail(mode=entrance.mode, why=entrance.reason)
         leaving, kept = tuple(entrance.leaving), model.kept
-        self._generations.newcomers.add(model)
         try:
             if leaving:
                 await self._make_room(leaving, running)
@@ -141,9 +145,7 @@ class Promoter:
         return Seat(take=lambda: self._take(model, leaving), give_back=give_back)
 
     async def _entrance(self, model: Model, replaced: Model | None) -> Entrance:
-        residents = [
-            other for other in self._generations.residents if other is not model and other.present
-        ]
+        residents = [other for other in self._generations.residents if other is not model]
         return await self._room.entrance(model.spec, residents=residents, replaced=replaced)
 
     async def _make_room(self, leaving: Sequence[Model], running: Running) -> None:

@@ -123,8 +123,7 @@ class Swapper:
         async def after() -> None:
             gone = set(current.models.values()) - set(self._pool)
             self._pool.part(gone)  # should the daemon stop meanwhile
-            for seat in seats.values():
-                await seat.take()
+            await asyncio.gather(*(seat.take() for seat in seats.values()))
             timeout_s = settings.models.drain_timeout_s
             await asyncio.gather(*(self._pool.retire(model, timeout_s=timeout_s) for model in gone))
 
