@@ -145,16 +145,15 @@ def build(
         undoing=undoing(generations, reloader, versions, file),
     )
     followers = Followers(models)
-    turn = asyncio.Lock()
+    cast = VoicesScope(voices, generations, written=partial(_acknowledged, watch, "voices"))
+    turn, then = asyncio.Lock(), partial(_catch_up, cast, reloader)
     reloader.add(
         ConfigScope(file, generations, followers.restage, written=partial(acknowledge, "config")),
         turn=turn,
+        then=then,
     )
-    reloader.add(models, turn=turn)
-    reloader.add(
-        VoicesScope(voices, generations, written=partial(_acknowledged, watch, "voices")),
-        turn=swapper.voices_turn,
-    )
+    reloader.add(models, turn=turn, then=then)
+    reloader.add(cast, turn=swapper.voices_turn)
     reloader.add(documents.moods)
     reloader.add(documents.lexicon)
     return Services(
@@ -209,6 +208,12 @@ def _casting(spec: WorkerSpec, store: VoiceStore) -> Casting | None:
         return None
     languages = published(spec.model).languages
     return IndexTTSCasting(store, Path(str(spec.options["model"])), spec.content, languages)
+
+
+def _catch_up(cast: VoicesScope, reloader: Reloader) -> None:
+    """Look at the recordings again that a model could not be given; now it may be itself again."""
+    if cast.is_behind:
+        reloader.follow(cast.name, who="file")
 
 
 def _documents(

@@ -83,7 +83,9 @@ async def test_a_default_whose_files_are_torn_stays_the_default(
                 "The files of other are not whole any more. It speaks on as it is loaded.",
             )
             assert (await put(door, "log_level: debug\n"))[0] == 200
-            await post(door, "fake/load", 200)
+            told = await post(door, "fake/load", 200)
+            assert "not whole any more" in told["operation"]["errors"][0]["message"]
+            assert door.services.operations.last_reloads["models"].errors
             assert await speaker(door) == "other"
         assert door.services.generations.current.reason == "It was chosen."
 

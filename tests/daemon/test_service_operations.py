@@ -183,6 +183,9 @@ def test_a_bad_file_is_told_until_its_scope_is_read_again() -> None:
         operations.begin("sharing", "prewarm", who="api").end(Result.applied)
     assert last_of(operations) == ("rejected", 1)
     assert figure(metrics, "config_last_reload_successful", scope="config") == 0
+    operations.begin("models", "reload", who="file").end(Result.rejected, errors=[PROBLEM])
+    operations.begin("models", "unload", who="api").end(Result.applied)
+    assert last_of(operations, "models") == ("rejected", 1)
     operations.begin("config", "replace", who="api").end(Result.applied, generation=3)
     assert last_of(operations) == ("applied", 0)
     assert figure(metrics, "config_last_reload_successful", scope="config") == 1
@@ -200,6 +203,13 @@ def test_what_is_wrong_beside_what_is_applied_is_told() -> None:
     assert running.end(Result.applied, generation=2).errors == (PROBLEM,)
     assert last_of(operations, "voices") == ("applied", 1)
     assert figure(metrics, "config_last_reload_successful", scope="voices") == 0
+
+
+def test_what_was_wrong_beside_what_is_refused_is_told_after_it() -> None:
+    running = Operations(EventBus()).begin("models", "reload", who="file")
+    running.warn([PROBLEM])
+    why = Problem(message="It is silent.")
+    assert running.end(Result.rejected, errors=[why, PROBLEM]).errors == (why, PROBLEM)
 
 
 def test_what_became_of_files_before_the_start_is_not_told_of_them_now(file: Path) -> None:

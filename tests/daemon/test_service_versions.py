@@ -280,3 +280,19 @@ def test_a_choice_that_cannot_be_written_counts_until_the_end(shelf: Path, tmp_p
     with shut(file.parent), pytest.raises(OSError, match="denied"):
         asyncio.run(versions.choose(chosen))
     assert versions.activation == chosen
+
+
+def test_a_folder_that_cannot_be_read_for_a_moment_has_lost_no_model(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    for name in ("fake", "fake.b"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / FAKE_FILE).write_text("generation: 1")
+    versions = Versions(folder)
+    assert [one.trouble for one in versions.of("fake")] == ["", ""]
+    with shut(folder):
+        troubles = [one.trouble for one in versions.of("fake")]
+        assert all("cannot be read" in trouble for trouble in troubles)
+        assert len(troubles) == 2
+    assert [one.trouble for one in versions.of("fake")] == ["", ""]
+    folder.rename(tmp_path / "away")
+    assert versions.models() == ()

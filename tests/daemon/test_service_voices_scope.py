@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 import threading
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from indextts_daemon.audio import coach, recording
+from indextts_daemon.compose import _catch_up
 from indextts_daemon.errors import EngineUnavailableError
 from indextts_daemon.service import enrolled, studio, voices_scope
 from indextts_daemon.service.castings import FakeCasting
@@ -28,7 +29,7 @@ from indextts_daemon.service.voices_scope import AddVoice, DeleteVoice, ReplaceV
 from indextts_daemon.speech import ModelInfo, Say, Voice
 from tests.daemon.bad_recordings import BAD_RECORDINGS, Writer
 from tests.daemon.recordings import MADE, RATE, encoded, heart
-from tests.daemon.rooms import StubModel, generations_of, info, voice
+from tests.daemon.rooms import StubModel, generations_of, info, until, voice
 
 GOOD, OTHER = encoded(heart()[: 5 * RATE]), encoded(heart()[RATE : 6 * RATE], container="FLAC")
 STATED = Stated.of(consent="She said yes.", name="Anna", languages="en")
@@ -59,6 +60,15 @@ class Caster(StubModel):
         return await self.casting.recast(self.info, say)
 
 
+class Nothing:
+    """Models, of which nothing has changed."""
+
+    name = "models"
+
+    async def stage(self, _wish: object, _running: object) -> None:
+        """Find that all is as it was."""
+
+
 @dataclass
 class House:
     """A data folder, the voices scope over it, and models that are loaded."""
@@ -79,8 +89,8 @@ class House:
         """Have these models, and a scope over them."""
         self.generations: Generations = generations_of(*models)
         self.reloader = Reloader(self.generations, Operations(self.events), self.events)
-        scope = VoicesScope(self.store, self.generations, written=self._written)
-        self.reloader.add(scope)
+        self.scope = VoicesScope(self.store, self.generations, written=self._written)
+        self.reloader.add(self.scope)
 
     async def _written(self) -> None:
         self.written += 1
@@ -486,6 +496,19 @@ async def test_a_model_of_which_the_files_have_changed_costs_no_other_its_voices
     house.model.fault = None
     assert (await house.reload()).errors == ()
     assert "anna" in house.voices
+
+
+async def test_voices_that_were_put_off_are_taken_up_once_the_models_are_themselves_again(
+    house: House,
+) -> None:
+    house.model.fault = ChangedError("Its files are not those that it was let in with.")
+    (house.folder / "anna.wav").write_bytes(GOOD)
+    assert (await house.reload()).result is Result.rejected
+    house.reloader.add(Nothing(), then=partial(_catch_up, house.scope, house.reloader))
+    house.model.fault = None
+    await house.reloader.reload("models", who="file")
+    await until(lambda: "anna" in house.voices)
+    assert not house.scope.is_behind
 
 
 async def test_who_lent_a_mood_is_missed_in_words(house: House) -> None:

@@ -94,12 +94,7 @@ class ModelsScope:
     async def _look(self, running: Running) -> Change | None:
         current, activation = self._generations.current, self._versions.activation
         lineup = await asyncio.to_thread(self._plan, current.settings, activation)
-        torn = _torn(lineup, current)
-        troubles = {
-            id_: trouble
-            for id_, spec in lineup.specs.items()
-            if (trouble := _trouble(spec, current.models.get(id_), activation))
-        } | torn
+        torn, troubles = _torn(lineup, current), _troubles(lineup, current, activation)
         lineup = _keeping(lineup, current, troubles, torn)  # what is wrong with one costs no other
         problems = [Problem(message=trouble) for trouble in troubles.values()]
         if _as_it_is(lineup, current):
@@ -125,6 +120,8 @@ class ModelsScope:
         lineup = await asyncio.to_thread(self._plan, settings, activation)
         if wish.model in lineup.unfit:
             raise VersionIncompleteError(lineup.unfit[wish.model], param="version")
+        troubles = _troubles(lineup, current, activation)
+        running.warn([Problem(message=why) for id_, why in troubles.items() if id_ != wish.model])
         torn = _torn(lineup, current) if wish.action == "load" else ()  # others choose anew
         lineup = _keeping(lineup, current, current.models.keys() - {wish.model}, torn)
         wanted = () if wish.action == "rollback" else (wish.model,)
@@ -192,6 +189,16 @@ def _trouble(spec: WorkerSpec, old: Model | None, activation: Activation) -> str
         return TORN.format(spec.model)
     failure = activation.failure(spec.model, spec.version, revision=spec.content)
     return f"{spec.model} failed with these files already: {failure}" if failure else ""
+
+
+def _troubles(lineup: Lineup, current: Generation, activation: Activation) -> dict[str, str]:
+    """Say which models stay as they are, whatever their folders hold, and why."""
+    told = {
+        id_: trouble
+        for id_, spec in lineup.specs.items()
+        if (trouble := _trouble(spec, current.models.get(id_), activation))
+    }
+    return told | _torn(lineup, current)
 
 
 def _torn(lineup: Lineup, current: Generation) -> dict[str, str]:

@@ -120,12 +120,12 @@ class Running:
         code: str = "",
         errors: Sequence[Problem] = (),
     ) -> Operation:
-        """Note how it ended, and what was wrong with it instead of what it warned of."""
+        """Note how it ended, and what was wrong, with what it warned of."""
         self._change(
             result=result,
             generation=generation,
             code=code,
-            errors=tuple(errors) or self._operation.errors,
+            errors=tuple(dict.fromkeys((*errors, *self._operation.errors))),
             ended_at=time.time(),
         )
         return self._operation
@@ -208,7 +208,9 @@ class Operations:
 
 def _tells_of_files(operation: Operation) -> bool:
     """Whether it says how the files of its scope are; a wish that is refused leaves them alone."""
-    if operation.ended_at is None or operation.scope not in SCOPES or operation.action == "check":
+    if operation.ended_at is None or operation.scope not in SCOPES:
+        return False
+    if operation.action in {"check", "unload"}:
         return False
     return operation.action == "reload" or operation.result is not Result.rejected
 

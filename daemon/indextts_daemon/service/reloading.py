@@ -67,13 +67,24 @@ class Reloader:
         self._events = events
         self._scopes: dict[str, Scope] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._then: dict[str, Callable[[], None]] = {}
         self._follow_up: dict[str, asyncio.Task[Operation]] = {}  # has not begun yet
         self._wishes: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def add(self, scope: Scope, *, turn: asyncio.Lock | None = None) -> None:
-        """Take up a scope; those that share a turn never run at the same time."""
+    def add(
+        self,
+        scope: Scope,
+        *,
+        turn: asyncio.Lock | None = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take up a scope; those that share a turn never run at the same time.
+
+        `then` is called whenever one of its operations has ended.
+        """
         self._scopes[scope.name] = scope
+        self._then[scope.name] = then
         self._turns[scope.name] = turn or asyncio.Lock()
 
     @property
@@ -159,7 +170,9 @@ class Reloader:
             async with self._turns[scope]:
                 if wish is None:
                     self._follow_up.pop(scope, None)
-                return await self._do(self._scopes[scope], wish, running)
+                done = await self._do(self._scopes[scope], wish, running)
+            self._then[scope]()
+            return done
         finally:
             self._wishes[scope] -= wish is not None
 

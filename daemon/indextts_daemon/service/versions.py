@@ -83,6 +83,7 @@ class Versions:
         self.activation = Activation() if file is None else recalled(file)
         self._folder = folder
         self._file = file
+        self._names: list[str] = []  # of the folders that were there the last time
 
     def models(self) -> tuple[str, ...]:
         """Return the id of every model of which there is a folder. Reads the disk."""
@@ -139,8 +140,11 @@ class Versions:
         """Return model, version and folder of each, main first."""
         try:
             names = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
-        except OSError:
-            return []
+        except FileNotFoundError:
+            names = []
+        except OSError:  # for a moment, as a share may: what is in it cannot be read either
+            names = self._names
+        self._names = names
         found = []
         for name in names:
             model, dot, version = name.partition(".")

@@ -90,6 +90,11 @@ class VoicesScope:
         self._may_release = False  # there may be more of which to let go
         self._changed: tuple[str, ...] = ()  # of models whose files are others than they speak with
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a model kept its voices because its files were not its own."""
+        return bool(self._changed)
+
     async def stage(self, wish: object, running: Running) -> Change | None:
         """Look at the folder, or change it as it is wished. Raises SpeechError."""
         match wish:
