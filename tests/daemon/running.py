@@ -117,5 +117,6 @@ class RunningDaemon:
             with self._seen:
                 self.lines.append(line.rstrip("\n"))
                 self._seen.notify_all()
+        self.process.wait()  # its output ends a moment before it does
         with self._seen:
             self._seen.notify_all()
