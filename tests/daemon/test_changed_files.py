@@ -90,6 +90,17 @@ async def test_a_default_whose_files_are_torn_stays_the_default(
         assert door.services.generations.current.reason == "It was chosen."
 
 
+async def test_an_edit_that_leads_away_from_a_torn_default_counts(
+    tmp_path: Path, open_door: Opener
+) -> None:
+    version(tmp_path, "other", "{id: other}")
+    async with open_door() as door:
+        await post(door, "other/activate", 200)
+        version(tmp_path, "other", "")
+        assert (await put(door, "indextts: {model: elsewhere}\n"))[0] == 200
+        assert await speaker(door) == "fake"
+
+
 async def test_limits_of_a_loaded_model_change_with_the_settings(open_door: Opener) -> None:
     async with open_door() as door:
         worker = door.services.pool.default.worker

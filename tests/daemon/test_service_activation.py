@@ -102,4 +102,6 @@ def test_a_failure_is_of_those_weights_only_and_can_be_made_good() -> None:
     assert failed.failure("big", "b", revision="1") == "Silent."
     assert failed.failure("big", "b", revision="2") == ""
     assert failed.failure("big", "c", revision="1") == ""
-    assert failed.succeed("big", "b").failure("big", "b", revision="1") == ""
+    kept = failed.succeed("big", "b", revision="2")  # others of that name, which are loaded
+    assert kept.failure("big", "b", revision="1") != ""
+    assert failed.succeed("big", "b", revision="1").failure("big", "b", revision="1") == ""

@@ -64,5 +64,6 @@ def remote_of(asked: argparse.Namespace, settings: Settings) -> Remote:
         host = settings.server.host[0]
     if asked.port is not None:
         port = asked.port
-    token = None if given else last_good_token(data_dir)
+    here = asked.host is None and not given
+    token = last_good_token(data_dir) if here else None
     return Remote.at(host, port, token or read_token(data_dir, given=given))

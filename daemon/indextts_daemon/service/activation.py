@@ -80,8 +80,10 @@ class Activation:
         failure = Failure(revision=revision, reason=reason)
         return replace(self, failed={**self.failed, f"{model}.{version}": failure})
 
-    def succeed(self, model: str, version: str) -> Self:
-        """Forget that a version failed once."""
+    def succeed(self, model: str, version: str, *, revision: str) -> Self:
+        """Forget that these very weights failed once."""
+        if not self.failure(model, version, revision=revision):
+            return self
         name = f"{model}.{version}"
         return replace(self, failed={k: why for k, why in self.failed.items() if k != name})
 

@@ -16,6 +16,7 @@ from .promotion import Entrance
 from .routing import FALLBACK
 
 GIB = 2**30
+TAKES_NO_MORE = {WorkerState.ready, WorkerState.draining, WorkerState.failed}
 MARGIN = 1.15  # of what was measured: a long sentence takes more than the first one did
 RESERVE = GIB // 2  # of the machine's own memory, for everything else
 
@@ -154,6 +155,12 @@ class MemoryGuard:
         self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
     ) -> Entrance:
         """Say how a model can come in. Raises InsufficientMemoryError."""
+        async with self._turn:
+            return await self._entrance(spec, residents=residents, replaced=replaced)
+
+    async def _entrance(
+        self, spec: WorkerSpec, *, residents: Sequence[Model], replaced: Model | None
+    ) -> Entrance:
         self.look()
         residents = [model for model in residents if self._counts(model)]
         limits = self._generations.current.settings
@@ -193,7 +200,7 @@ class MemoryGuard:
     async def _promised(self, model: Model, on_card: int | None) -> int:
         """Return what a model that is loading will still take of what is free, if it is known."""
         elsewhere = on_card is not None and not may_use_card(model.spec)
-        if model.state is WorkerState.ready or elsewhere:
+        if elsewhere or model.state in TAKES_NO_MORE:
             return 0
         need = await self._needed(model.spec, None, on_card) or 0
         now = None if model.worker is None else await model.worker.held()
@@ -210,7 +217,7 @@ class MemoryGuard:
     async def _in_the_way(self, model: Model) -> Model | None:
         """Return who has to go first. Raises InsufficientMemoryError."""
         others = [one for one in self._generations.residents if one is not model]
-        entrance = await self.entrance(model.spec, residents=others, replaced=None)
+        entrance = await self._entrance(model.spec, residents=others, replaced=None)
         return entrance.leaving[0] if entrance.leaving else None
 
     def _counts(self, model: Model) -> bool:

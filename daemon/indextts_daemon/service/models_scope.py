@@ -86,7 +86,9 @@ class ModelsScope:
                 replace(spec, content=current.models[id_].spec.content), current.models[id_].spec
             )
         }
-        lineup = _keeping(lineup, current, untouched, _torn(lineup, current))
+        torn, now = _torn(lineup, current), current.settings
+        leads_away = (settings.engine, settings.indextts.model) != (now.engine, now.indextts.model)
+        lineup = _keeping(lineup, current, untouched | torn.keys(), () if leads_away else torn)
         aim = _Aim(lineup=lineup, settings=settings, activation=activation)
         undo = await asyncio.to_thread(self._undoing.settings, settings)
         return await self._staged(aim, running, undo=undo)
@@ -146,7 +148,7 @@ class ModelsScope:
             running.detail(failed=before.failed)
             activation = _failed(activation, before)
         try:
-            await self._choose(activation.succeed(spec.model, spec.version))
+            await self._choose(activation.succeed(spec.model, spec.version, revision=spec.content))
         except BaseException:
             await asyncio.shield(change.give_up())
             raise
