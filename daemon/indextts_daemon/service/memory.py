@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indextts_daemon.errors import SpeechError
+from indextts_daemon.worker.footprint import Footprint
 from indextts_daemon.worker.handle import WorkerSpec, WorkerState
 
 from .generation import Generations
@@ -203,9 +204,8 @@ class MemoryGuard:
         if elsewhere or model.state in TAKES_NO_MORE:
             return 0
         need = await self._needed(model.spec, None, on_card) or 0
-        now = None if model.worker is None else await model.worker.held()
-        taken = 0 if now is None else _here(Need(resident=now.resident, gpu=now.gpu), on_card)
-        return max(0, need - taken)
+        now = _told(None if model.worker is None else await model.worker.held())
+        return max(0, need - (0 if now is None else _here(now, on_card)))
 
     async def make_room(self, model: Model) -> None:
         """Unload who has to go before a model is loaded. Raises InsufficientMemoryError."""
@@ -277,5 +277,8 @@ def _here(held: Need, on_card: int | None) -> int:
 
 
 def _measured(model: Model) -> Need | None:
-    footprint = None if model.worker is None else model.worker.footprint
+    return _told(None if model.worker is None else model.worker.footprint)
+
+
+def _told(footprint: Footprint | None) -> Need | None:
     return None if footprint is None else Need(resident=footprint.resident, gpu=footprint.gpu)

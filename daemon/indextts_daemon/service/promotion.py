@@ -222,7 +222,6 @@ class Promoter:
 
     async def _back(self, model: Model) -> None:
         """Have a model back that made room, for as long as it loads and may come."""
-        model.load_failed = False  # before it left
         while self._absent.may_use_gpu(model):
             with suppress(SpeechError):  # a load may take longer than its queue bears with
                 await model.ready("critical")
